@@ -1,0 +1,1 @@
+"""The board, chip and MCU files, as package data."""

@@ -1,0 +1,1 @@
+"""The C sources and templates of the target loader, as package data."""

@@ -1,0 +1,127 @@
+/* The mailbox: how the host and the running loader talk through RAM, without halting the core.
+ *
+ * The host writes commands into a region's ring and then its `submitted` count; the loader works
+ * through the ring in order, writes each result into its slot and then its `completed` count. Counts
+ * run on for ever (modulo 2^32); slot = count % MAILBOX_SLOTS. A failed command stops its ring:
+ * `error` is set, `completed` stays on the failed command, and nothing more of that ring is taken until the
+ * host writes `acknowledge` = 1 (which drops all that was submitted: submitted, completed and error become 0).
+ * Data lives in buffers that the host alone hands out, between `buffers_base` and `buffers_end`.
+ *
+ * site_scons/boardflash/loader/protocol.py states the same layout; a test compares them.
+ */
+#ifndef BOARDFLASH_MAILBOX_H
+#define BOARDFLASH_MAILBOX_H
+
+#include <stdint.h>
+
+#define MAILBOX_MAGIC    0x4D4C4642u /* "BFLM" */
+#define MAILBOX_VERSION  1u
+#define MAILBOX_SLOTS    16u
+#define MAILBOX_REGIONS  2u /* 0 internal, 1 qspi */
+
+enum loader_state {
+    LOADER_STARTING = 0,
+    LOADER_READY = 1, /* clocks and pins are set up; rings are served */
+    LOADER_FAULT = 2, /* a fault handler ran; see struct fault_record */
+    LOADER_FAILED = 3 /* set-up failed; `state_detail` says where */
+};
+
+enum operation {
+    OP_IDENTIFY = 1,    /* qspi: ladder out of any mode, reset, then struct identity at buffer;
+                           internal: struct mcu_identity at buffer */
+    OP_SFDP = 2,        /* qspi: `length` bytes of SFDP from `address` to buffer */
+    OP_SELECT_CHIP = 3, /* qspi: `argument` = row of the chip table; sets clock, mode, address width, quad
+                           enable, lifts block protection in volatile bits where the chip has them */
+    OP_REGISTERS = 4,   /* struct status_registers at buffer */
+    OP_DIGEST = 5,      /* BLAKE2s-128 of each piece of address..address+length, cut at multiples of
+                           `argument` bytes (the granule); 16 bytes a piece at buffer; result.detail =
+                           BLAKE2s-128 over that list */
+    OP_BLANK_CHECK = 6, /* one byte a piece (pieces as for OP_DIGEST) at buffer: 1 = all FFh */
+    OP_ERASE = 7,       /* the erase unit of `length` bytes at `address`; length = 0: whole chip */
+    OP_PROGRAM = 8,     /* `length` bytes from buffer to `address`; pages of all FFh are left out */
+    OP_READ = 9,        /* `length` bytes from `address` to buffer */
+    OP_VERIFY = 10,     /* compare with buffer; on a difference STATUS_VERIFY with the first address */
+    OP_CHIP_RESET = 11, /* qspi: back to power-up state (66h 99h), controller off */
+    OP_COPY = 12        /* reserved */
+};
+
+enum status {
+    STATUS_OK = 0,
+    STATUS_BUSY = 1,          /* internal to the loader: not finished */
+    STATUS_BAD_COMMAND = 2,   /* unknown operation, misaligned or out of range */
+    STATUS_TIMEOUT = 3,       /* the datasheet's maximum has passed */
+    STATUS_ERASE_FAILED = 4,  /* the chip's own error bit, or not blank */
+    STATUS_PROGRAM_FAILED = 5,
+    STATUS_PROTECTED = 6,     /* block or read-out protection stands in the way */
+    STATUS_NO_CHIP = 7,       /* the ID reads all 0 or all FFh */
+    STATUS_QUAD_ENABLE = 8,   /* the quad enable bit did not stick */
+    STATUS_VERIFY = 9,
+    STATUS_CONTROLLER = 10,   /* transfer error or stuck BUSY in the controller */
+    STATUS_NOT_SELECTED = 11, /* a flash operation before OP_SELECT_CHIP */
+    STATUS_WRITE_ENABLE = 12  /* WEL did not set */
+};
+
+struct command {
+    uint32_t operation;
+    uint32_t address;
+    uint32_t length;
+    uint32_t buffer;
+    uint32_t argument;
+    /* written by the loader */
+    uint32_t status;
+    uint32_t failed_address;
+    uint32_t detail[4]; /* digest root; or on failure: SR1, SR2/FSR, controller SR, controller CR */
+    uint32_t reserved;
+};
+
+struct identity {
+    uint8_t jedec[6];      /* 9Fh on one line, first six bytes */
+    uint8_t first_try[6];  /* the same before the ladder: FFs or rubbish tell that the chip was in another mode */
+    uint8_t status1;       /* 05h after the ladder */
+    uint8_t was_busy;      /* an interrupted operation was waited for */
+    uint8_t reserved[2];
+};
+
+struct mcu_identity {
+    uint32_t device_id;
+    uint32_t uid[3];
+    uint32_t flash_kib;
+    uint32_t option_bytes[2];   /* as the controller's option registers read */
+    uint32_t read_protected;    /* 0 = level 0 */
+    uint32_t write_protected;   /* bit n = erase unit n is write-protected */
+};
+
+struct status_registers {
+    uint32_t status[4]; /* qspi: SR1, SR2 (or FSR), SR3, VCR; internal: SR, CR, option registers */
+};
+
+struct fault_record {
+    uint32_t cause; /* exception number */
+    uint32_t pc;
+    uint32_t lr;
+    uint32_t cfsr;
+    uint32_t hfsr;
+    uint32_t address; /* MMFAR or BFAR where valid */
+};
+
+/* Written by the loader, read by the host in one access: keep these nine words together. */
+struct mailbox_head {
+    uint32_t magic;
+    uint32_t version;
+    uint32_t state;
+    uint32_t state_detail;
+    uint32_t completed[MAILBOX_REGIONS];
+    uint32_t error[MAILBOX_REGIONS]; /* enum status of the command that stopped the ring */
+    uint32_t millivolts;             /* measured supply, 0 = not measured */
+};
+
+struct mailbox {
+    struct mailbox_head head;
+    uint32_t submitted[MAILBOX_REGIONS];   /* written by the host */
+    uint32_t acknowledge[MAILBOX_REGIONS]; /* written by the host */
+    uint32_t supply_mv;                    /* written by the host before the start: what the probe measured */
+    struct fault_record fault;
+    struct command slots[MAILBOX_REGIONS][MAILBOX_SLOTS];
+};
+
+#endif

@@ -1,0 +1,1 @@
+"""SCons tools; put this folder on the toolpath (PyPackageDir)."""
