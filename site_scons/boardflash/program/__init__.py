@@ -1,0 +1,1 @@
+"""Runs a plan on a device: identify, digest, erase, program, verify, preserve, report."""

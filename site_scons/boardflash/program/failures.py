@@ -1,0 +1,67 @@
+"""Turns a failed command of the loader into one line that names region, address, registers and limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from boardflash.description.model import Board, Chip
+from boardflash.errors import BoardflashError, ExitCode
+from boardflash.loader.protocol import Operation, Status
+from boardflash.loader.session import Result
+from boardflash.program.pump import Step
+
+REGION_NAMES = ("internal", "qspi")
+
+_MEANING: dict[Status, str] = {
+    Status.BAD_COMMAND: "the loader refused the command: misaligned or out of range",
+    Status.TIMEOUT: "still busy after the datasheet's maximum",
+    Status.ERASE_FAILED: "the device reports a failed erase",
+    Status.PROGRAM_FAILED: "the device reports a failed program operation",
+    Status.PROTECTED: "write protection stands in the way",
+    Status.NO_CHIP: "no chip answers",
+    Status.QUAD_ENABLE: "the quad enable bit does not stick",
+    Status.VERIFY: "the device holds other bytes",
+    Status.CONTROLLER: "the controller reports a transfer error or stays busy",
+    Status.NOT_SELECTED: "no chip has been selected",
+    Status.WRITE_ENABLE: "the write enable latch does not set",
+}
+
+
+def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], BoardflashError]:
+    """A function that explains a failed step on this board with this chip."""
+
+    def explain(region: int, step: Step, result: Result) -> BoardflashError:
+        name = REGION_NAMES[region]
+        address = result.failed_address or step.address
+        meaning = _MEANING.get(result.status, f"loader status {int(result.status)}")
+        return BoardflashError(
+            f"{step.operation.name.lower()} of {step.length} bytes failed: {meaning}"
+            f"{_limit(board, chip, name, step)}; {_registers(name, result.detail)}",
+            where=f"{board.name}: {name} {address:#010x}",
+            code=ExitCode.DEVICE_FAILED,
+        )
+
+    return explain
+
+
+def _limit(board: Board, chip: Chip | None, region: str, step: Step) -> str:
+    if region == "qspi" and chip is not None:
+        if step.operation == Operation.ERASE:
+            erases = [erase for erase in chip.erases if erase.size == step.length] or [chip.chip_erase]
+            return f" (limit {erases[0].max_ms} ms on {chip.name})"
+        if step.operation == Operation.PROGRAM:
+            return f" (limit {chip.program.max_us} us a page on {chip.name})"
+    if region == "internal":
+        if step.operation == Operation.ERASE:
+            limits = {run.erase_max_ms for run in board.mcu.flash.sectors if run.size == step.length}
+            return f" (limit {max(limits)} ms)" if limits else ""
+        if step.operation == Operation.PROGRAM:
+            return f" (limit {board.mcu.flash.program_max_us} us a word)"
+    return ""
+
+
+def _registers(region: str, detail: tuple[int, ...]) -> str:
+    names = ("SR1", "SR2/FSR", "QUADSPI_SR", "QUADSPI_CR") if region == "qspi" else ("SR", "CR", "OPTCR", "-")
+    return ", ".join(
+        f"{name} {value:#x}" for name, value in zip(names, detail, strict=False) if name != "-"
+    )

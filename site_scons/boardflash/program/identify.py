@@ -1,0 +1,106 @@
+"""Identify before you touch: the die, the part, the QSPI chip. Nothing is erased before this passes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from boardflash.description.model import Board, Chip
+from boardflash.errors import BoardflashError, ExitCode
+from boardflash.loader.session import ChipIdentity, LoaderSession
+from boardflash.program.report import DeviceIdentity
+
+
+@dataclass(frozen=True)
+class Found:
+    """The device as identified, and the chip (with its row in the loader's table) chosen for it."""
+
+    device: DeviceIdentity
+    chip: Chip | None
+    journal_key: dict[str, str]  # region name -> what names its memory in the journal
+
+
+def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
+    """Check die, flash size and, with `qspi`, the chip; select the chip in the loader.
+
+    Raises BoardflashError with code WRONG_DEVICE before anything on the device has changed.
+    """
+    mcu = session.identify_mcu()
+    where = board.name
+    if mcu.device_id != board.mcu.device_id:
+        raise BoardflashError(
+            f"wrong device: the MCU's device ID is {mcu.device_id:#05x}, {board.part.number} has"
+            f" {board.mcu.device_id:#05x}; check the cable and BOARD=",
+            where=where,
+            code=ExitCode.WRONG_DEVICE,
+        )
+    internal = board.region("internal")
+    if mcu.flash_kib * 1024 < internal.size:
+        raise BoardflashError(
+            f"wrong device: its flash size register says {mcu.flash_kib} KiB, {board.part.number} has"
+            f" {internal.size // 1024} KiB",
+            where=where,
+            code=ExitCode.WRONG_DEVICE,
+        )
+    if mcu.read_protected:
+        raise BoardflashError(
+            "read-out protection is on: the flash can't be read or written until it is lifted, which erases"
+            " the device; boardflash never does that",
+            where=f"{where}: internal",
+            code=ExitCode.WRONG_DEVICE,
+        )
+    notes: list[str] = []
+    chip: Chip | None = None
+    jedec = ""
+    if qspi and board.qspi is not None:
+        identity = session.identify_chip()
+        chip = _match(board, identity)
+        jedec = identity.jedec.hex(" ").upper()
+        if identity.was_busy:
+            notes.append("the chip was busy with an operation of an earlier run; waited for its end")
+        if identity.first_try != identity.jedec:
+            notes.append(
+                f"the chip first answered {identity.first_try.hex(' ').upper()}: it was in another mode and"
+                " was reset out of it"
+            )
+        session.select_chip(board.qspi.chips.index(chip))
+    unique_id = "".join(f"{word:08x}" for word in mcu.uid)
+    device = DeviceIdentity(
+        part=board.part.number,
+        device_id=mcu.device_id,
+        unique_id=unique_id,
+        flash_kib=mcu.flash_kib,
+        jedec_id=jedec,
+        chip=chip.name if chip else "",
+        notes=tuple(notes),
+    )
+    keys = {"internal": board.mcu.name, "qspi": jedec.replace(" ", "").lower()}
+    return Found(device, chip, keys)
+
+
+def _match(board: Board, identity: ChipIdentity) -> Chip:
+    """The alternate whose ID is the longest prefix of what the chip answered."""
+    assert board.qspi is not None
+    best: tuple[int, Chip] | None = None
+    for chip in board.qspi.chips:
+        for known in chip.jedec_ids:
+            if identity.jedec.startswith(known) and (best is None or len(known) > best[0]):
+                best = (len(known), chip)
+    if best is not None:
+        return best[1]
+    answer = identity.jedec.hex(" ").upper()
+    known_ids = "; ".join(
+        f"{chip.name} has {' or '.join(known[:3].hex(' ').upper() for known in chip.jedec_ids)}"
+        for chip in board.qspi.chips
+    )
+    if len(set(identity.jedec)) == 1 and identity.jedec[0] in (0x00, 0xFF):
+        raise BoardflashError(
+            f"no QSPI chip answers (JEDEC ID reads {answer}): check the pins in [qspi.pins], the chip's supply,"
+            f" and that the chip is fitted; {known_ids}",
+            where=f"{board.name}: qspi",
+            code=ExitCode.WRONG_DEVICE,
+        )
+    raise BoardflashError(
+        f"unknown chip: JEDEC ID {answer}; {known_ids}; add the chip to [qspi] chips if the board may carry it",
+        where=f"{board.name}: qspi",
+        code=ExitCode.WRONG_DEVICE,
+    )

@@ -1,0 +1,196 @@
+"""What a run found and did: text for a person, JSON for a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from boardflash.errors import ExitCode
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class DeviceIdentity:
+    """What is on the bench."""
+
+    part: str
+    device_id: int
+    unique_id: str  # 24 hexadecimal digits
+    flash_kib: int
+    jedec_id: str  # "20 BA 18 10 40 00", or "" without a QSPI chip
+    chip: str  # name of the chip file chosen, or ""
+    notes: tuple[str, ...]  # for instance "the chip was busy with an interrupted erase"
+
+
+@dataclass(frozen=True)
+class UnitReason:
+    """Why one erase unit was touched."""
+
+    address: int
+    size: int
+    erased: bool
+    bytes_programmed: int
+    reason: str
+
+
+@dataclass
+class RegionReport:
+    """Figures of one region; bytes unless the name says otherwise."""
+
+    name: str
+    image_bytes: int = 0
+    granules: int = 0
+    granules_differing: int = 0
+    erases: dict[int, int] = field(default_factory=dict)  # size of the erase -> how many
+    pages_programmed: int = 0
+    bytes_programmed: int = 0
+    bytes_unchanged: int = 0
+    bytes_preserved: int = 0
+    bytes_verified: int = 0
+    restored: int = 0
+    reasons: list[UnitReason] = field(default_factory=list)
+
+    @property
+    def bytes_erased(self) -> int:
+        return sum(size * count for size, count in self.erases.items())
+
+
+@dataclass
+class FlashReport:
+    """One run on one device."""
+
+    verb: str  # "flash" or "verify"
+    board: str
+    probe: str
+    simulated: bool
+    plan_digest: str
+    device: DeviceIdentity
+    regions: list[RegionReport]
+    seconds: float  # on the board's clock
+    exit_code: ExitCode = ExitCode.OK
+
+    @property
+    def bytes_written(self) -> int:
+        return sum(region.bytes_programmed for region in self.regions)
+
+    @property
+    def bytes_unchanged(self) -> int:
+        return sum(region.bytes_unchanged for region in self.regions)
+
+    def lines(self) -> list[str]:
+        """The report as plain lines."""
+        out = []
+        for region in self.regions:
+            out.extend(_region_lines(self.verb, region))
+        board_clock = f"{self.seconds:.3f} s on the board's clock"
+        if self.verb == "flash":
+            out.append(
+                f"{self.bytes_written:,} bytes written, {self.bytes_unchanged:,} bytes unchanged, {board_clock}"
+            )
+        else:
+            verdict = "matches the plan" if self.exit_code == ExitCode.OK else "does not match the plan"
+            out.append(f"the device {verdict}, {board_clock}")
+        return out
+
+    def to_json(self) -> dict[str, Any]:
+        """The report for machines; docs/report.schema.json describes it."""
+        return {
+            "schema": SCHEMA,
+            "verb": self.verb,
+            "board": self.board,
+            "probe": self.probe,
+            "simulated": self.simulated,
+            "plan": self.plan_digest,
+            "device": {
+                "part": self.device.part,
+                "device_id": self.device.device_id,
+                "unique_id": self.device.unique_id,
+                "flash_kib": self.device.flash_kib,
+                "jedec_id": self.device.jedec_id,
+                "chip": self.device.chip,
+                "notes": list(self.device.notes),
+            },
+            "regions": [_region_json(region) for region in self.regions],
+            "bytes_written": self.bytes_written,
+            "bytes_unchanged": self.bytes_unchanged,
+            "seconds": round(self.seconds, 6),
+            "exit_code": int(self.exit_code),
+        }
+
+
+def device_lines(device: DeviceIdentity) -> list[str]:
+    """What was found, before anything is touched."""
+    out = [
+        f"MCU {device.part}: device ID {device.device_id:#05x}, {device.flash_kib} KiB flash,"
+        f" unique ID {device.unique_id}"
+    ]
+    if device.jedec_id:
+        out.append(f"QSPI chip {device.chip}: JEDEC ID {device.jedec_id}")
+    out.extend(f"note: {note}" for note in device.notes)
+    return out
+
+
+def size_text(size: int) -> str:
+    """4096 -> "4 KiB"; sizes that are no whole KiB stay bytes."""
+    if size % (1024 * 1024) == 0:
+        return f"{size // (1024 * 1024)} MiB"
+    return f"{size // 1024} KiB" if size % 1024 == 0 else f"{size} B"
+
+
+def _region_lines(verb: str, region: RegionReport) -> list[str]:
+    if verb == "verify":
+        if region.granules_differing == 0:
+            return [f"{region.name}: {region.image_bytes:,} bytes match"]
+        places = ", ".join(f"{reason.address:#010x}" for reason in region.reasons[:8])
+        more = ", ..." if len(region.reasons) > 8 else ""
+        return [
+            f"{region.name}: {region.granules_differing} of {region.granules} granules differ: {places}{more}"
+        ]
+    erased = ", ".join(f"{count} x {size_text(size)}" for size, count in sorted(region.erases.items()))
+    out = [
+        f"{region.name}: erased {region.bytes_erased:,} bytes{f' ({erased})' if erased else ''},"
+        f" programmed {region.bytes_programmed:,} bytes in {region.pages_programmed} pages,"
+        f" skipped {region.bytes_unchanged:,} bytes, verified {region.bytes_verified:,} bytes"
+    ]
+    if region.bytes_preserved:
+        out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
+    if region.restored:
+        out.append(f"{region.name}: restored {region.restored:,} bytes of an interrupted run")
+    shown = region.reasons[:8]
+    out.extend(
+        f"{region.name}: {reason.address:#010x} {size_text(reason.size)}"
+        f" {'erased' if reason.erased else 'not erased'}, {reason.bytes_programmed:,} bytes programmed:"
+        f" {reason.reason}"
+        for reason in shown
+    )
+    if len(region.reasons) > len(shown):
+        out.append(f"{region.name}: {len(region.reasons) - len(shown)} more units, see --json")
+    return out
+
+
+def _region_json(region: RegionReport) -> dict[str, Any]:
+    return {
+        "name": region.name,
+        "image_bytes": region.image_bytes,
+        "granules": region.granules,
+        "granules_differing": region.granules_differing,
+        "erases": [{"size": size, "count": count} for size, count in sorted(region.erases.items())],
+        "bytes_erased": region.bytes_erased,
+        "pages_programmed": region.pages_programmed,
+        "bytes_programmed": region.bytes_programmed,
+        "bytes_unchanged": region.bytes_unchanged,
+        "bytes_preserved": region.bytes_preserved,
+        "bytes_verified": region.bytes_verified,
+        "bytes_restored": region.restored,
+        "units": [
+            {
+                "address": reason.address,
+                "size": reason.size,
+                "erased": reason.erased,
+                "bytes_programmed": reason.bytes_programmed,
+                "reason": reason.reason,
+            }
+            for reason in region.reasons
+        ],
+    }
