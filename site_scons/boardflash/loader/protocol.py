@@ -1,0 +1,219 @@
+"""The mailbox as the host sees it: the numbers and layouts of `loader/mailbox.h`.
+
+A test compiles that header and compares every value and offset with this module. Addresses in commands are
+absolute, as the core's bus has them: a QSPI byte is at `window + offset` although the loader never maps it.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+MAILBOX_MAGIC = 0x4D4C4642
+MAILBOX_VERSION = 1
+MAILBOX_SLOTS = 16
+MAILBOX_REGIONS = 2
+
+REGION_INTERNAL = 0
+REGION_QSPI = 1
+REGION_NUMBERS = {"internal": REGION_INTERNAL, "qspi": REGION_QSPI}
+
+DIGEST_SIZE = 16  # BLAKE2s with a 128-bit digest, unkeyed: hashlib.blake2s(digest_size=16)
+MASK32 = 0xFFFF_FFFF
+
+
+class LoaderState(IntEnum):
+    STARTING = 0
+    READY = 1
+    FAULT = 2
+    FAILED = 3
+
+
+class Operation(IntEnum):
+    IDENTIFY = 1
+    SFDP = 2
+    SELECT_CHIP = 3
+    REGISTERS = 4
+    DIGEST = 5
+    BLANK_CHECK = 6
+    ERASE = 7
+    PROGRAM = 8
+    READ = 9
+    VERIFY = 10
+    CHIP_RESET = 11
+    COPY = 12
+
+
+class Status(IntEnum):
+    OK = 0
+    BUSY = 1
+    BAD_COMMAND = 2
+    TIMEOUT = 3
+    ERASE_FAILED = 4
+    PROGRAM_FAILED = 5
+    PROTECTED = 6
+    NO_CHIP = 7
+    QUAD_ENABLE = 8
+    VERIFY = 9
+    CONTROLLER = 10
+    NOT_SELECTED = 11
+    WRITE_ENABLE = 12
+
+
+STATUS_TEXT = {
+    Status.OK: "done",
+    Status.BUSY: "not finished",
+    Status.BAD_COMMAND: "the command is unknown, misaligned or out of range",
+    Status.TIMEOUT: "the datasheet's maximum time has passed",
+    Status.ERASE_FAILED: "the erase failed",
+    Status.PROGRAM_FAILED: "the programming failed",
+    Status.PROTECTED: "the memory is protected",
+    Status.NO_CHIP: "no chip answers: the ID reads all 00h or all FFh",
+    Status.QUAD_ENABLE: "the quad enable bit did not stick",
+    Status.VERIFY: "the content differs",
+    Status.CONTROLLER: "the flash controller reports a transfer error or stays busy",
+    Status.NOT_SELECTED: "no chip has been selected",
+    Status.WRITE_ENABLE: "the chip did not take the write enable command",
+}
+
+# Offsets in struct mailbox
+HEAD_OFFSET = 0
+HEAD_LAYOUT = struct.Struct("<4I2I2II")
+SUBMITTED_OFFSET = 36
+ACKNOWLEDGE_OFFSET = 44
+SUPPLY_OFFSET = 52
+FAULT_OFFSET = 56
+FAULT_LAYOUT = struct.Struct("<6I")
+SLOTS_OFFSET = 80
+COMMAND_SIZE = 48
+COMMAND_LAYOUT = struct.Struct("<5I28x")  # what the host writes; the loader's part starts as zeros
+RESULT_OFFSET = 20  # in struct command
+RESULT_LAYOUT = struct.Struct("<II16s")
+MAILBOX_SIZE = SLOTS_OFFSET + MAILBOX_REGIONS * MAILBOX_SLOTS * COMMAND_SIZE
+
+IDENTITY_LAYOUT = struct.Struct("<6s6sBB2x")
+MCU_IDENTITY_LAYOUT = struct.Struct("<I3II2III")
+REGISTERS_LAYOUT = struct.Struct("<4I")
+
+
+def slot_offset(region: int, sequence: int) -> int:
+    """Where the command with this running number lies in the mailbox."""
+    return SLOTS_OFFSET + (region * MAILBOX_SLOTS + sequence % MAILBOX_SLOTS) * COMMAND_SIZE
+
+
+@dataclass(frozen=True)
+class Command:
+    operation: Operation
+    address: int = 0  # absolute
+    length: int = 0
+    buffer: int = 0  # in target RAM, between buffers_base and buffers_end
+    argument: int = 0  # row of the chip table, or the granule
+
+    def pack(self) -> bytes:
+        return COMMAND_LAYOUT.pack(self.operation, self.address, self.length, self.buffer, self.argument)
+
+
+@dataclass(frozen=True)
+class Heads:
+    """The mailbox head: one read of nine words."""
+
+    magic: int
+    version: int
+    state: int
+    state_detail: int
+    completed: tuple[int, int]
+    error: tuple[int, int]
+    millivolts: int
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Heads:
+        magic, version, state, detail, c0, c1, e0, e1, millivolts = HEAD_LAYOUT.unpack(data)
+        return cls(magic, version, state, detail, (c0, c1), (e0, e1), millivolts)
+
+
+@dataclass(frozen=True)
+class Result:
+    status: Status
+    failed_address: int
+    detail: bytes  # 16 bytes: the digest root; or on failure SR1, SR2/FSR, controller SR, controller CR
+
+    @property
+    def registers(self) -> tuple[int, int, int, int]:
+        a, b, c, d = struct.unpack("<4I", self.detail)
+        return a, b, c, d
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Result:
+        status, failed, detail = RESULT_LAYOUT.unpack(data)
+        return cls(Status(status), failed, detail)
+
+
+@dataclass(frozen=True)
+class ChipIdentity:
+    jedec: bytes  # 9Fh on one line, six bytes
+    first_try: bytes  # the same before the recovery ladder
+    status1: int
+    was_busy: bool  # an interrupted erase or program was waited for
+
+    @classmethod
+    def unpack(cls, data: bytes) -> ChipIdentity:
+        jedec, first_try, status1, was_busy = IDENTITY_LAYOUT.unpack(data)
+        return cls(jedec, first_try, status1, bool(was_busy))
+
+
+@dataclass(frozen=True)
+class McuIdentity:
+    device_id: int
+    uid: bytes  # 12 bytes, as they lie in memory
+    flash_kib: int
+    option_bytes: tuple[int, int]
+    read_protected: bool
+    write_protected: int  # bit n: erase unit n
+
+    @classmethod
+    def unpack(cls, data: bytes) -> McuIdentity:
+        device, u0, u1, u2, kib, o0, o1, rdp, wrp = MCU_IDENTITY_LAYOUT.unpack(data)
+        return cls(device, struct.pack("<3I", u0, u1, u2), kib, (o0, o1), rdp != 0, wrp)
+
+
+FAULT_NAMES = {2: "NMI", 3: "HardFault", 4: "MemManage", 5: "BusFault", 6: "UsageFault"}
+CFSR_BITS = {
+    0: "instruction access to a no-access region",
+    1: "data access to a no-access region",
+    3: "MPU fault on exception return",
+    4: "MPU fault on exception entry",
+    8: "bus error on an instruction fetch",
+    9: "bus error",
+    10: "imprecise bus error",
+    11: "bus error on exception return",
+    12: "bus error on exception entry",
+    16: "undefined instruction",
+    17: "invalid state",
+    18: "invalid exception return",
+    19: "no coprocessor",
+    24: "unaligned access",
+    25: "division by zero",
+}  # ARMv7-M B3.2.15
+CFSR_ADDRESS_VALID = (1 << 7) | (1 << 15)  # MMARVALID, BFARVALID
+
+
+@dataclass(frozen=True)
+class FaultRecord:
+    cause: int
+    pc: int
+    lr: int
+    cfsr: int
+    hfsr: int
+    address: int
+
+    @classmethod
+    def unpack(cls, data: bytes) -> FaultRecord:
+        return cls(*FAULT_LAYOUT.unpack(data))
+
+    def __str__(self) -> str:
+        name = FAULT_NAMES.get(self.cause, f"exception {self.cause}")
+        reasons = [text for bit, text in CFSR_BITS.items() if self.cfsr >> bit & 1]
+        why = f" ({', '.join(reasons)})" if reasons else ""
+        where = f", address {self.address:#010x}" if self.cfsr & CFSR_ADDRESS_VALID else ""
+        return f"{name}{why} at pc {self.pc:#010x}{where}, CFSR {self.cfsr:#010x}, HFSR {self.hfsr:#010x}"
