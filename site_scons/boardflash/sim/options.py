@@ -1,0 +1,16 @@
+"""What a caller may choose about a simulated board."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SimOptions:
+    """Every field has a value that behaves as hardware does; the others are for tests and benches."""
+
+    skip_waiting: bool = True
+    """Jump over time in which nothing can change. Off: every instruction of a wait is executed."""
+    flash_typ_ratio: float = 0.5
+    """Internal flash: typical erase and program time as a share of the maximum. The vendor publishes no
+    typical table that we found (reference facts/stm32f7.md, "Timing"), so this is an assumption."""
