@@ -1,0 +1,27 @@
+"""Where boardflash keeps what must outlive a build tree: locks, journals, simulated flash.
+
+The conventional per-user places: XDG base directory specification (`XDG_STATE_HOME`), Apple's
+Application Support, Windows' local application data. `BOARDFLASH_STATE_DIR` overrides all.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def state_dir() -> Path:
+    """The per-user state folder; whoever writes there creates it."""
+    override = os.environ.get("BOARDFLASH_STATE_DIR")
+    if override:
+        return Path(override)
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "boardflash"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "boardflash"
+    xdg = os.environ.get("XDG_STATE_HOME")
+    # The XDG specification: a relative path in the variable is invalid and to be ignored.
+    base = Path(xdg) if xdg and Path(xdg).is_absolute() else Path.home() / ".local" / "state"
+    return base / "boardflash"
