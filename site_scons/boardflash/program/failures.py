@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from boardflash.description.model import Board, Chip
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.loader.protocol import Operation, Status
-from boardflash.loader.session import Result
+from boardflash.loader.protocol import Operation, Result, Status
 from boardflash.program.pump import Step
 
 REGION_NAMES = ("internal", "qspi")
@@ -36,7 +35,7 @@ def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], 
         meaning = _MEANING.get(result.status, f"loader status {int(result.status)}")
         return BoardflashError(
             f"{step.operation.name.lower()} of {step.length} bytes failed: {meaning}"
-            f"{_limit(board, chip, name, step)}; {_registers(name, result.detail)}",
+            f"{_limit(board, chip, name, step)}; {_registers(name, result.registers)}",
             where=f"{board.name}: {name} {address:#010x}",
             code=ExitCode.DEVICE_FAILED,
         )
@@ -62,6 +61,4 @@ def _limit(board: Board, chip: Chip | None, region: str, step: Step) -> str:
 
 def _registers(region: str, detail: tuple[int, ...]) -> str:
     names = ("SR1", "SR2/FSR", "QUADSPI_SR", "QUADSPI_CR") if region == "qspi" else ("SR", "CR", "OPTCR", "-")
-    return ", ".join(
-        f"{name} {value:#x}" for name, value in zip(names, detail, strict=False) if name != "-"
-    )
+    return ", ".join(f"{name} {value:#x}" for name, value in zip(names, detail, strict=False) if name != "-")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from boardflash.description.model import Board, Chip
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.loader.session import ChipIdentity, LoaderSession
+from boardflash.loader.protocol import ChipIdentity
+from boardflash.loader.session import LoaderSession
 from boardflash.program.report import DeviceIdentity
 
 
@@ -63,11 +64,10 @@ def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
                 " was reset out of it"
             )
         session.select_chip(board.qspi.chips.index(chip))
-    unique_id = "".join(f"{word:08x}" for word in mcu.uid)
     device = DeviceIdentity(
         part=board.part.number,
         device_id=mcu.device_id,
-        unique_id=unique_id,
+        unique_id=mcu.uid.hex(),
         flash_kib=mcu.flash_kib,
         jedec_id=jedec,
         chip=chip.name if chip else "",
@@ -94,13 +94,13 @@ def _match(board: Board, identity: ChipIdentity) -> Chip:
     )
     if len(set(identity.jedec)) == 1 and identity.jedec[0] in (0x00, 0xFF):
         raise BoardflashError(
-            f"no QSPI chip answers (JEDEC ID reads {answer}): check the pins in [qspi.pins], the chip's supply,"
-            f" and that the chip is fitted; {known_ids}",
+            f"no QSPI chip answers (JEDEC ID reads {answer}): check [qspi.pins], the chip's supply, and that"
+            f" the chip is fitted; {known_ids}",
             where=f"{board.name}: qspi",
             code=ExitCode.WRONG_DEVICE,
         )
     raise BoardflashError(
-        f"unknown chip: JEDEC ID {answer}; {known_ids}; add the chip to [qspi] chips if the board may carry it",
+        f"unknown chip: JEDEC ID {answer}; {known_ids}; if the board may carry it, add it to [qspi] chips",
         where=f"{board.name}: qspi",
         code=ExitCode.WRONG_DEVICE,
     )

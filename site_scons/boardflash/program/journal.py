@@ -36,6 +36,10 @@ class Journal:
     def keep(self, unit_address: int, preserved: tuple[Preserved, ...]) -> None:
         """Write and fsync the entry of one erase unit. Must return before the unit is erased."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(unit_address)
+        if path.exists():
+            # What an earlier run still owes here is not among the new bytes: it must not be lost.
+            preserved = (*_read_entry(path), *preserved)
         body = {
             "schema": SCHEMA,
             "unit": unit_address,
@@ -48,7 +52,6 @@ class Journal:
                 for item in preserved
             ],
         }
-        path = self._path(unit_address)
         temporary = path.with_suffix(".new")
         with temporary.open("w", encoding="ascii") as file:
             json.dump(body, file, sort_keys=True)
@@ -72,9 +75,19 @@ class Journal:
             return ()
         return tuple(sorted(int(path.stem, 16) for path in self.folder.glob("*.json")))
 
-    def forget(self, unit_address: int) -> None:
-        """The unit is written and verified: its entry goes."""
-        self._path(unit_address).unlink(missing_ok=True)
+    def forget_within(self, address: int, size: int) -> None:
+        """This stretch is written and verified: the entries that lie wholly inside it go."""
+        for unit in self.units():
+            items = _read_entry(self._path(unit))
+            if all(
+                address <= item.address and item.address + len(item.data) <= address + size for item in items
+            ):
+                self._path(unit).unlink(missing_ok=True)
+
+    def forget_all(self) -> None:
+        """All that was owed is on the device and verified."""
+        for unit in self.units():
+            self._path(unit).unlink(missing_ok=True)
 
     def _path(self, unit_address: int) -> Path:
         return self.folder / f"{unit_address:08x}.json"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.loader.protocol import Operation
-from boardflash.loader.session import Command, LoaderSession, Result
+from boardflash.loader.protocol import Command, Operation, Result
+from boardflash.loader.session import LoaderSession
 from boardflash.program.buffers import BufferPool
 
 #: A loader that makes no progress for this much longer than the datasheet's maximum is called silent.
@@ -83,7 +83,7 @@ class Pump:
         self._session = session
         self._explain = explain
         self._interrupted = interrupted
-        self._pool = BufferPool(session.artefact.buffers_base, session.artefact.buffers_end)
+        self._pool = BufferPool(session.buffers_base, session.buffers_end)
 
     def run(self, steps: dict[int, Iterator[Step]]) -> None:
         """Run the steps of each region (0 internal, 1 qspi) to their end."""
@@ -125,7 +125,7 @@ class Pump:
                 batch.append(loaded)
             ready = [item for item in batch if item is not None]
             commands = [command for command, _, _ in ready]
-            first = self._session.submit_many(region, commands)
+            first = self._session.submit_all(region, commands)
             now = self._session.link.now()
             for index, (_, loaded_step, buffer) in enumerate(ready):
                 if not lane.flights:

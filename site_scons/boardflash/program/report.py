@@ -86,7 +86,8 @@ class FlashReport:
         board_clock = f"{self.seconds:.3f} s on the board's clock"
         if self.verb == "flash":
             out.append(
-                f"{self.bytes_written:,} bytes written, {self.bytes_unchanged:,} bytes unchanged, {board_clock}"
+                f"{self.bytes_written:,} bytes written, {self.bytes_unchanged:,} bytes unchanged,"
+                f" {board_clock}"
             )
         else:
             verdict = "matches the plan" if self.exit_code == ExitCode.OK else "does not match the plan"

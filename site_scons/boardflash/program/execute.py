@@ -1,0 +1,295 @@
+"""Carries out the work of both regions: keep the neighbours, erase, program, verify, vector table last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from boardflash.description.model import Board, Chip
+from boardflash.errors import BoardflashError, ExitCode
+from boardflash.image.model import ERASED, Piece, digest_of
+from boardflash.loader.protocol import REGION_NUMBERS, Operation, Result
+from boardflash.loader.session import LoaderSession
+from boardflash.program.journal import Journal, Preserved
+from boardflash.program.progress import Progress
+from boardflash.program.pump import Pump, Step
+from boardflash.program.report import RegionReport, UnitReason
+from boardflash.program.survey import Digests, digest_steps
+from boardflash.program.work import (
+    Costs,
+    RegionWork,
+    Unit,
+    count_pages,
+    internal_costs,
+    leaf_erase_us,
+    qspi_costs,
+)
+
+PROGRAM_CHUNK = 32 * 1024
+#: Blank pages between written ones are sent along up to this many bytes: cheaper than another command.
+SMALL_GAP = 1024
+BLANK_CHECK_PIECE = 256
+READ_CHUNK = 64 * 1024
+READ_LIMIT_S = 5.0
+
+
+@dataclass
+class UnitTask:
+    """One unit with the bytes that it must hold afterwards."""
+
+    unit: Unit
+    parts: tuple[tuple[int, bytes], ...]  # (address, bytes): a whole erased unit, or pieces of a blank one
+    preserved: tuple[Preserved, ...]
+
+    def pieces(self, base: int, granule: int) -> list[Piece]:
+        """What to digest after the last write, cut at granules."""
+        found = []
+        for address, data in self.parts:
+            at = 0
+            while at < len(data):
+                step = min(granule - (address + at - base) % granule, len(data) - at)
+                found.append(Piece(address + at, step, digest_of(data[at : at + step])))
+                at += step
+        return found
+
+
+class RegionJob:
+    """The work of one region on one device."""
+
+    def __init__(
+        self,
+        session: LoaderSession,
+        board: Board,
+        chip: Chip | None,
+        work: RegionWork,
+        journal: Journal,
+        report: RegionReport,
+        progress: Progress,
+    ) -> None:
+        self.work = work
+        self.number = REGION_NUMBERS[work.region.name]
+        self.report = report
+        self._session = session
+        self._board = board
+        self._chip = chip if work.region.name == "qspi" else None
+        self._journal = journal
+        self._progress = progress
+        self._costs: Costs = qspi_costs(board, self._chip) if self._chip else internal_costs(board)
+        self._kept: dict[int, list[Preserved]] = {}
+        self._written: list[tuple[Unit, int, int]] = []  # not blank, outside the image
+        self._expected: list[Piece] = []
+
+    # The neighbours
+
+    def prepare(self, pump: Pump) -> None:
+        """Fetch and journal the neighbours, so that they are on disk before anything is erased."""
+        if any(unit.outside for unit in self.work.all_units):
+            pump.run({self.number: self._blank_checks()})
+            pump.run({self.number: self._reads()})
+        for unit in self.work.all_units:
+            kept = tuple(self._kept.get(unit.address, ()))
+            if unit.erase and kept:
+                self._journal.keep(unit.address, kept)
+
+    def _blank_checks(self) -> Iterator[Step]:
+        """Blank stretches outside the image stay behind: only the rest has to cross the link."""
+        for unit in self.work.all_units:
+            for address, size in unit.outside:
+                yield self._blank_check(unit, address, size)
+
+    def _reads(self) -> Iterator[Step]:
+        for unit, address, size in self._written:
+            for at in range(address, address + size, READ_CHUNK):
+                yield self._read(unit, at, min(READ_CHUNK, address + size - at))
+
+    def _blank_check(self, unit: Unit, address: int, size: int) -> Step:
+        first = address - address % BLANK_CHECK_PIECE
+        count = -(-(address + size - first) // BLANK_CHECK_PIECE)
+
+        def done(_result: Result, buffer: int) -> None:
+            flags = self._session.link.read_memory(buffer, -(-count // 4) * 4)[:count]
+            self._note_written(unit, address, size, first, flags)
+
+        return Step(
+            Operation.BLANK_CHECK,
+            address,
+            size,
+            argument=BLANK_CHECK_PIECE,
+            space=count,
+            expected_s=size / 20e6,
+            limit_s=READ_LIMIT_S,
+            done=done,
+        )
+
+    def _note_written(self, unit: Unit, address: int, size: int, first: int, flags: bytes) -> None:
+        """Join the stretches that are not blank, so that each costs one read."""
+        start: int | None = None
+        for index in range(len(flags) + 1):
+            at = max(first + index * BLANK_CHECK_PIECE, address)
+            if index < len(flags) and not flags[index]:
+                start = at if start is None else start
+            elif start is not None:
+                self._written.append((unit, start, min(at, address + size) - start))
+                start = None
+
+    def _read(self, unit: Unit, address: int, size: int) -> Step:
+        def done(_result: Result, buffer: int) -> None:
+            data = self._session.link.read_memory(buffer, -(-size // 4) * 4)[:size]
+            self._kept.setdefault(unit.address, []).append(Preserved(address, data))
+            self.report.bytes_preserved += size
+
+        return Step(
+            Operation.READ,
+            address,
+            size,
+            space=size,
+            expected_s=size / 20e6,
+            limit_s=READ_LIMIT_S,
+            done=done,
+        )
+
+    # Erase and program
+
+    def main_steps(self) -> Iterator[Step]:
+        """The guarded unit is erased first; then every other unit is erased and programmed in turn."""
+        guard = self.work.guard
+        if guard is not None and guard.erase:
+            yield self._erase(guard)
+        for unit in self.work.units:
+            if unit.erase:
+                yield self._erase(unit)
+            yield from self._program(self.task(unit))
+
+    def guard_steps(self) -> Iterator[Step]:
+        """The vector table's unit, once all else is verified."""
+        if self.work.guard is not None:
+            yield from self._program(self.task(self.work.guard))
+
+    def task(self, unit: Unit) -> UnitTask:
+        """The unit with its bytes: image over neighbours over blank."""
+        image = self.work.image
+        if not unit.erase:
+            return UnitTask(unit, tuple((p.address, image.read(p.address, p.size)) for p in unit.pieces), ())
+        content = bytearray(image.read(unit.address, unit.size))
+        kept = tuple(self._kept.get(unit.address, ()))
+        for item in kept:
+            at = item.address - unit.address
+            content[at : at + len(item.data)] = item.data
+        return UnitTask(unit, ((unit.address, bytes(content)),), kept)
+
+    def _erase(self, unit: Unit) -> Step:
+        def done(_result: Result, _buffer: int) -> None:
+            self.report.erases[unit.size] = self.report.erases.get(unit.size, 0) + 1
+            self._progress.advance(0)
+
+        typ_s, max_s = self._erase_times(unit)
+        return Step(
+            Operation.ERASE,
+            unit.address,
+            0 if unit.whole_chip else unit.size,
+            expected_s=typ_s,
+            limit_s=max_s,
+            done=done,
+        )
+
+    def _erase_times(self, unit: Unit) -> tuple[float, float]:
+        if self._chip is not None:
+            if unit.whole_chip:
+                erase = self._chip.chip_erase
+            else:
+                erase = next(e for e in self._chip.erases if e.size == unit.size)
+            return erase.typ_ms / 1000, erase.max_ms / 1000
+        run = next(run for run in self.work.region.sectors if run.size == unit.size)
+        typ = leaf_erase_us(self._board, self.work.region, None, unit.size) / 1e6
+        return typ, run.erase_max_ms / 1000
+
+    def _program(self, task: UnitTask) -> Iterator[Step]:
+        programmed = 0
+        for address, data in task.parts:
+            for at, length in stretches(address, data, self._costs.page_size):
+                step = self._program_step(at, data[at - address : at - address + length])
+                programmed += length
+                yield step
+        self.report.reasons.append(
+            UnitReason(task.unit.address, task.unit.size, task.unit.erase, programmed, task.unit.reason)
+        )
+
+    def _program_step(self, address: int, data: bytes) -> Step:
+        width = self._board.mcu.flash.program_bytes if self._chip is None else 1
+        head, tail = address % width, -(address + len(data)) % width
+        upload = b"\xff" * head + data + b"\xff" * tail
+        first_page = address - address % self._costs.page_size
+        pages = count_pages(b"\xff" * (address - first_page) + data, self._costs.page_size)
+
+        def done(_result: Result, _buffer: int) -> None:
+            self.report.pages_programmed += pages
+            self.report.bytes_programmed += len(data)
+            self._progress.advance(len(data))
+
+        expected = pages * self._costs.page_us / 1e6
+        return Step(
+            Operation.PROGRAM,
+            address - head,
+            len(upload),
+            upload=upload,
+            expected_s=expected,
+            limit_s=self._program_limit_s(pages),
+            done=done,
+        )
+
+    def _program_limit_s(self, pages: int) -> float:
+        if self._chip is not None:
+            return 1.0 + pages * self._chip.program.max_us / 1e6
+        flash = self._board.mcu.flash
+        return 1.0 + pages * (self._costs.page_size / flash.program_bytes) * flash.program_max_us / 1e6
+
+    # Verify
+
+    def verify_steps(self, units: Sequence[Unit], found: Digests) -> Iterator[Step]:
+        """Digest every granule of the touched units, after the last write."""
+        pieces: list[Piece] = []
+        for unit in units:
+            pieces.extend(self.task(unit).pieces(self.work.region.base, self.work.region.granule))
+        self._expected = pieces
+        yield from digest_steps(
+            self._session, pieces, self.work.region.granule, found, lambda size: self._progress.advance(size)
+        )
+
+    def check(self, found: Digests) -> None:
+        """Raise at the first granule that does not hold what was written."""
+        for piece in self._expected:
+            digest = found.get((piece.address, piece.size))
+            self.report.bytes_verified += piece.size
+            if digest != piece.digest:
+                shown = digest.hex() if digest else "none"
+                raise BoardflashError(
+                    f"verify failed: {piece.size} bytes were written and do not read back (digest {shown},"
+                    f" expected {piece.digest.hex()}); the boot unit has not been written,"
+                    " run again or check supply and chip",
+                    where=f"{self._board.name}: {self.work.region.name} {piece.address:#010x}",
+                    code=ExitCode.VERIFY_FAILED,
+                )
+
+    def settle(self, units: Sequence[Unit]) -> None:
+        """The units are written and verified: their journal entries go."""
+        for unit in units:
+            self._journal.forget_within(unit.address, unit.size)
+
+
+def stretches(address: int, data: bytes, page_size: int) -> Iterator[tuple[int, int]]:
+    """(address, size) of what must be programmed: pages of all FFh left out, at most PROGRAM_CHUNK each."""
+    start: int | None = None
+    last = 0
+    at = 0
+    blank = bytes([ERASED]) * page_size
+    while at < len(data):
+        step = min(page_size - (address + at) % page_size, len(data) - at)
+        if data[at : at + step] != blank[:step]:
+            if start is not None and (at - last > SMALL_GAP or at + step - start > PROGRAM_CHUNK):
+                yield address + start, last - start
+                start = None
+            start = at if start is None else start
+            last = at + step
+        at += step
+    if start is not None:
+        yield address + start, last - start

@@ -1,0 +1,322 @@
+"""Flash or verify a plan: connect, identify, digest, plan the difference, erase, program, verify, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from boardflash.description.model import Board
+from boardflash.errors import BoardflashError, ExitCode
+from boardflash.image.model import RegionImage, Segment
+from boardflash.link.jlink import Link
+from boardflash.loader.artefact import load_artefact
+from boardflash.loader.protocol import REGION_NUMBERS, REGION_QSPI, Command, Operation
+from boardflash.loader.session import LoaderSession
+from boardflash.plan.difference import GranuleDifference, Reason, compare
+from boardflash.plan.model import FlashPlan
+from boardflash.program.execute import RegionJob
+from boardflash.program.failures import explainer
+from boardflash.program.identify import Found, identify
+from boardflash.program.interrupt import Interrupt, deferred_interrupt
+from boardflash.program.journal import Journal
+from boardflash.program.overlay import overlay
+from boardflash.program.progress import Progress, Silent
+from boardflash.program.pump import Pump
+from boardflash.program.report import (
+    DeviceIdentity,
+    FlashReport,
+    RegionReport,
+    UnitReason,
+    device_lines,
+)
+from boardflash.program.survey import Digests, digest_steps
+from boardflash.program.work import RegionWork, plan_work
+from boardflash.state import state_dir
+
+CHIP_RESET_LIMIT_S = 1.0
+
+
+@dataclass(frozen=True)
+class FlashOptions:
+    """What a user may choose. `regions` None = all that the plan has."""
+
+    regions: tuple[str, ...] | None = None
+    verify_full: bool = False
+    force: bool = False
+    reset_run: bool = True
+
+
+@dataclass
+class _Session:
+    """A device with the loader running, identified."""
+
+    loader: LoaderSession
+    pump: Pump
+    found: Found
+    started: float
+
+
+def flash(
+    plan: FlashPlan, link: Link, options: FlashOptions | None = None, progress: Progress | None = None
+) -> FlashReport:
+    """Make the device hold the plan; writes only what differs. The caller holds the probe's lock.
+
+    Raises BoardflashError; then the vector table's unit has not been written, if it was in the way,
+    and the journal holds what the next run must restore.
+    """
+    options = options or FlashOptions()
+    progress = progress or Silent()
+    images = _images(plan, options)
+    with deferred_interrupt() as interrupt, _open(plan, link, images, progress, interrupt) as session:
+        journals = {name: _journal(session.found, name) for name in images}
+        effective = {name: _with_journal(image, journals[name]) for name, image in images.items()}
+        digests = _survey(session, plan.board, effective, progress)
+        reports = {name: _region_report(plan, image) for name, image in images.items()}
+        works = _plan_works(plan.board, session.found, effective, digests, options)
+        jobs = []
+        for name, work in works.items():
+            report = reports[name]
+            report.granules_differing = work.differing
+            report.bytes_unchanged = min(work.unchanged, report.image_bytes)
+            report.restored = effective[name].byte_count - images[name].byte_count
+            jobs.append(
+                RegionJob(
+                    session.loader, plan.board, session.found.chip, work, journals[name], report, progress
+                )
+            )
+        _execute(session, jobs, progress)
+        if options.verify_full:
+            _verify_all(session, plan.board, effective, reports, progress)
+        for journal in journals.values():
+            journal.forget_all()
+        return _finish(session, plan, link, options, list(reports.values()), "flash")
+
+
+def verify(
+    plan: FlashPlan, link: Link, options: FlashOptions | None = None, progress: Progress | None = None
+) -> FlashReport:
+    """Compare the device with the plan; changes nothing. Exit code DIFFERS when it does not match."""
+    options = options or FlashOptions()
+    progress = progress or Silent()
+    images = _images(plan, options)
+    with deferred_interrupt() as interrupt, _open(plan, link, images, progress, interrupt) as session:
+        digests = _survey(session, plan.board, images, progress)
+        reports = []
+        for name, image in images.items():
+            region = plan.board.region(name)
+            report = _region_report(plan, image)
+            differences = compare(image, region.granule, digests[name])
+            report.granules_differing = len(differences)
+            report.bytes_verified = image.byte_count
+            report.bytes_unchanged = image.byte_count - sum(d.size for d in differences)
+            report.reasons = [UnitReason(d.address, d.size, False, 0, str(d.reason)) for d in differences]
+            reports.append(report)
+        result = _finish(session, plan, link, options, reports, "verify")
+        if any(report.granules_differing for report in reports):
+            result.exit_code = ExitCode.DIFFERS
+        return result
+
+
+def identify_device(plan: FlashPlan, link: Link, options: FlashOptions | None = None) -> DeviceIdentity:
+    """Only identify: unique ID and chip, for `TRUST=stamp`. The device runs its firmware afterwards."""
+    options = options or FlashOptions()
+    images = _images(plan, options)
+    with _open(plan, link, images, Silent(), Interrupt()) as session:
+        _leave(session, link, options)
+        return session.found.device
+
+
+@contextmanager
+def _open(
+    plan: FlashPlan, link: Link, images: dict[str, RegionImage], progress: Progress, interrupt: Interrupt
+) -> Iterator[_Session]:
+    """Start the loader and identify; on any failure the core is left halted, not in the loader."""
+    board = plan.board
+    require_proven_die(board)
+    artefact = load_artefact(plan.loader_path)
+    started = link.now()
+    loader = LoaderSession(link, artefact)
+    try:
+        progress.phase("connect", 0)
+        loader.start(link.supply_mv())
+        found = identify(loader, board, qspi="qspi" in images)
+        for line in device_lines(found.device):
+            progress.note(line)
+        pump = Pump(loader, explainer(board, found.chip), interrupt)
+        yield _Session(loader, pump, found, started)
+    except BaseException:
+        with _ignored():
+            link.reset_and_halt()
+        raise
+
+
+@contextmanager
+def _ignored() -> Iterator[None]:
+    """While another error is on its way, a link that fails too has nothing to add."""
+    try:
+        yield
+    except BoardflashError:
+        return
+
+
+def require_proven_die(board: Board) -> None:
+    """Refuse a die whose drivers nothing has proved yet."""
+    if not board.mcu.simulated:
+        raise BoardflashError(
+            f"{board.mcu.name} loaders compile, but have not been proved on a simulated board: flashing is"
+            " refused until they are",
+            where=board.name,
+            code=ExitCode.BAD_INPUT,
+        )
+
+
+def _images(plan: FlashPlan, options: FlashOptions) -> dict[str, RegionImage]:
+    planned = [region.name for region in plan.regions]
+    wanted = options.regions if options.regions is not None else tuple(planned)
+    for name in wanted:
+        if name not in planned:
+            raise BoardflashError(
+                f"the plan has no region {name!r}; it has {', '.join(planned)}", where="REGION"
+            )
+    return {name: plan.region_image(name) for name in planned if name in wanted}
+
+
+def _journal(found: Found, region: str) -> Journal:
+    return Journal(state_dir(), found.device.unique_id, region, found.journal_key[region])
+
+
+def _with_journal(image: RegionImage, journal: Journal) -> RegionImage:
+    """The image, and around it what an interrupted run owes the device."""
+    owed = tuple(Segment(item.address, item.data, "preserve journal") for item in journal.pending())
+    return overlay(image, owed) if owed else image
+
+
+def _survey(
+    session: _Session, board: Board, images: dict[str, RegionImage], progress: Progress
+) -> dict[str, Digests]:
+    """The device's digests of every piece of the images, both regions in one go."""
+    progress.phase("digest", sum(image.byte_count for image in images.values()))
+    found: dict[str, Digests] = {name: {} for name in images}
+    steps = {}
+    for name, image in images.items():
+        granule = board.region(name).granule
+        steps[REGION_NUMBERS[name]] = digest_steps(
+            session.loader, image.pieces(granule), granule, found[name], progress.advance
+        )
+    session.pump.run(steps)
+    return found
+
+
+def _plan_works(
+    board: Board,
+    found: Found,
+    images: dict[str, RegionImage],
+    digests: dict[str, Digests],
+    options: FlashOptions,
+) -> dict[str, RegionWork]:
+    differences: dict[str, tuple[GranuleDifference, ...]] = {}
+    for name, image in images.items():
+        granule = board.region(name).granule
+        differences[name] = compare(image, granule, digests[name])
+        if options.force:
+            blank = {d.address for d in differences[name] if d.reason == Reason.BLANK}
+            differences[name] = tuple(
+                GranuleDifference(
+                    p.address, p.size, Reason.BLANK if p.address in blank else Reason.DIGEST_DIFFERS
+                )
+                for p in image.pieces(granule)
+            )
+    works = {}
+    for name, image in images.items():
+        region = board.region(name)
+        chip = found.chip if name == "qspi" else None
+        guard = name == "internal" and board.boot_guard == "always" and any(differences.values())
+        works[name] = plan_work(board, region, chip, image, differences[name], force_guard=guard)
+    return works
+
+
+def _execute(session: _Session, jobs: list[RegionJob], progress: Progress) -> None:
+    """Both memories at once; the vector table's unit only when all else is verified."""
+    busy = [job for job in jobs if job.work.all_units]
+    if not busy:
+        return
+    for job in busy:
+        job.prepare(session.pump)
+    progress.phase("program", sum(unit.size for job in busy for unit in job.work.all_units))
+    session.pump.run({job.number: job.main_steps() for job in busy})
+    _verify_jobs(session, busy, progress, guard=False)
+    guarded = [job for job in busy if job.work.guard is not None]
+    if guarded:
+        session.pump.run({job.number: job.guard_steps() for job in guarded})
+        _verify_jobs(session, guarded, progress, guard=True)
+
+
+def _verify_jobs(session: _Session, jobs: list[RegionJob], progress: Progress, *, guard: bool) -> None:
+    progress.phase("verify", 0)
+    found: dict[int, Digests] = {job.number: {} for job in jobs}
+    units = {
+        job.number: ([job.work.guard] if job.work.guard else []) if guard else job.work.units for job in jobs
+    }
+    session.pump.run({job.number: job.verify_steps(units[job.number], found[job.number]) for job in jobs})
+    for job in jobs:
+        job.check(found[job.number])
+        job.settle(units[job.number])
+
+
+def _verify_all(
+    session: _Session,
+    board: Board,
+    images: dict[str, RegionImage],
+    reports: dict[str, RegionReport],
+    progress: Progress,
+) -> None:
+    digests = _survey(session, board, images, progress)
+    for name, image in images.items():
+        differences = compare(image, board.region(name).granule, digests[name])
+        if differences:
+            raise BoardflashError(
+                f"verify failed: {len(differences)} granules do not hold the image",
+                where=f"{board.name}: {name} {differences[0].address:#010x}",
+                code=ExitCode.VERIFY_FAILED,
+            )
+        reports[name].bytes_verified = image.byte_count
+
+
+def _region_report(plan: FlashPlan, image: RegionImage) -> RegionReport:
+    return RegionReport(
+        name=image.name,
+        image_bytes=image.byte_count,
+        granules=len(image.pieces(plan.board.region(image.name).granule)),
+    )
+
+
+def _finish(
+    session: _Session,
+    plan: FlashPlan,
+    link: Link,
+    options: FlashOptions,
+    regions: list[RegionReport],
+    verb: str,
+) -> FlashReport:
+    _leave(session, link, options)
+    return FlashReport(
+        verb=verb,
+        board=plan.board.name,
+        probe=link.serial,
+        simulated=link.simulated,
+        plan_digest=plan.digest,
+        device=session.found.device,
+        regions=regions,
+        seconds=link.now() - session.started,
+    )
+
+
+def _leave(session: _Session, link: Link, options: FlashOptions) -> None:
+    """Give the chip back in its power-up state, and the board to its firmware."""
+    if session.found.chip is not None:
+        session.loader.run(REGION_QSPI, Command(Operation.CHIP_RESET), CHIP_RESET_LIMIT_S)
+    if options.reset_run:
+        link.reset_and_run()
+    else:
+        link.reset_and_halt()

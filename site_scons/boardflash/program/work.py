@@ -1,0 +1,302 @@
+"""From differences to work: which units are erased, what is programmed, and why.
+
+Costs are the chip's typical times and the link's bandwidth, in microseconds; they choose between
+plans that are all correct.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from boardflash.description.model import Board, Chip, Region
+from boardflash.errors import BoardflashError
+from boardflash.image.model import ERASED, Piece, RegionImage, digest_of
+from boardflash.plan.difference import GranuleDifference, Reason
+from boardflash.plan.erase import EraseOption, ErasePlan, Leaf, Need, plan_erases
+from boardflash.program.overlay import uncovered
+
+#: A 32-bit word on SWD: 46 clocks (DESIGN section 7), so bytes take 11.5 clocks each.
+SWD_CLOCKS_PER_BYTE = 46 / 4
+BLANK_PAGE_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A stretch that one erase command clears (`erase`), or a leaf that is only programmed."""
+
+    address: int
+    size: int
+    erase: bool
+    whole_chip: bool
+    pieces: tuple[Piece, ...]  # of the image, inside the unit, that must be programmed
+    outside: tuple[tuple[int, int], ...]  # (address, size) inside the unit that the image does not cover
+    reason: str
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+@dataclass
+class RegionWork:
+    """All that is to be done in one region; `guard` is the vector table's unit, erased first, written last."""
+
+    region: Region
+    image: RegionImage
+    units: list[Unit] = field(default_factory=list)
+    guard: Unit | None = None
+    unchanged: int = 0  # bytes of the image that stay as they are on the device
+    differing: int = 0
+
+    @property
+    def all_units(self) -> list[Unit]:
+        return [*([self.guard] if self.guard else []), *self.units]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Typical times of one region, for the planner."""
+
+    page_size: int
+    page_us: float
+    link_us_per_byte: float
+    options: tuple[EraseOption, ...]
+    chip_erase_us: int | None
+
+
+def qspi_costs(board: Board, chip: Chip) -> Costs:
+    clock_hz = qspi_clock_hz(board, chip)
+    header = 8 + 8 * chip.address_bytes // chip.program.lines.address
+    data = 8 * chip.page_size // chip.program.lines.data
+    page_us = chip.program.typ_us + (header + data) * 1e6 / clock_hz
+    leaf = board.region("qspi").granule
+    options = tuple(EraseOption(e.size, e.typ_ms * 1000) for e in chip.erases if e.size > leaf)
+    return Costs(chip.page_size, page_us, _link_us_per_byte(board), options, chip.chip_erase.typ_ms * 1000)
+
+
+def internal_costs(board: Board) -> Costs:
+    flash = board.mcu.flash
+    page_us = BLANK_PAGE_SIZE / flash.program_bytes * flash.program_typ_us
+    return Costs(BLANK_PAGE_SIZE, page_us, _link_us_per_byte(board), (), None)
+
+
+def qspi_clock_hz(board: Board, chip: Chip) -> int:
+    """HCLK over the smallest whole divider that keeps board and chip within their limits."""
+    assert board.qspi is not None
+    limit = min(board.qspi.clock_hz_max, chip.read.clock_hz_max)
+    return board.mcu.clock.hclk_hz // -(-board.mcu.clock.hclk_hz // limit)
+
+
+def leaf_erase_us(board: Board, region: Region, chip: Chip | None, size: int) -> int:
+    """Typical time of the smallest erase of `size` bytes."""
+    if region.name == "qspi":
+        assert chip is not None
+        return next(erase.typ_ms for erase in chip.erases if erase.size == size) * 1000
+    return next(run.erase_typ_ms for run in region.sectors if run.size == size) * 1000
+
+
+def plan_work(
+    board: Board,
+    region: Region,
+    chip: Chip | None,
+    image: RegionImage,
+    differences: Sequence[GranuleDifference],
+    *,
+    force_guard: bool = False,
+) -> RegionWork:
+    """The work that makes the region hold the image. Raises where a protected range is in the way."""
+    work = RegionWork(region, image, differing=len(differences))
+    if not differences and not force_guard:
+        work.unchanged = image.byte_count
+        return work
+    costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
+    guard_at = _guard_leaf(board, region, image) if region.name == "internal" else None
+    leaves = _leaves(board, region, chip, image, differences, costs, guard_at)
+    try:
+        plan = plan_erases(leaves, costs.options, costs.chip_erase_us)
+    except BoardflashError as error:
+        raise BoardflashError(error.message, where=f"{board.name}: {region.name}", code=error.code) from error
+    _fill(work, image, differences, leaves, plan, guard_at)
+    touched = sum(
+        size
+        for unit in work.all_units
+        for _, size in (
+            image.covered(unit.address, unit.size)
+            if unit.erase
+            else ((p.address, p.size) for p in unit.pieces)
+        )
+    )
+    work.unchanged = image.byte_count - touched
+    return work
+
+
+def _guard_leaf(board: Board, region: Region, image: RegionImage) -> int | None:
+    """The erase unit with the image's vector table: where its lowest byte lies."""
+    if board.boot_guard == "never" or not image.runs:
+        return None
+    return next(
+        (address for address, size in leaf_units(region) if address <= image.address < address + size), None
+    )
+
+
+def leaf_units(region: Region) -> list[tuple[int, int]]:
+    """(address, size) of every smallest erase unit of the region."""
+    units: list[tuple[int, int]] = []
+    address = region.base
+    for run in region.sectors:
+        for _ in range(run.count):
+            if address >= region.end:
+                return units
+            units.append((address, run.size))
+            address += run.size
+    return units
+
+
+def _leaves(
+    board: Board,
+    region: Region,
+    chip: Chip | None,
+    image: RegionImage,
+    differences: Sequence[GranuleDifference],
+    costs: Costs,
+    guard_at: int | None,
+) -> list[Leaf]:
+    by_leaf = _by_leaf(region, differences)
+    leaves = []
+    for address, size in leaf_units(region):
+        own = by_leaf.get(address, [])
+        covered = sum(part for _, part in image.covered(address, size))
+        content = image.read(address, size) if covered else b""
+        pages = count_pages(content, costs.page_size)
+        link = pages * costs.page_size * costs.link_us_per_byte
+        if covered < size:
+            # What is not ours would have to be fetched and put back: at worst all of it.
+            outside = size - covered
+            pages += -(-outside // costs.page_size)
+            link += 2 * outside * costs.link_us_per_byte
+        need = _need(own, content)
+        protected = _protected(region, address, size)
+        if guard_at == address and not protected and not _is_vector_blank(image, own):
+            need = Need.REWRITE
+        if need == Need.WRITE:
+            part = b"".join(image.read(d.address, d.size) for d in own)
+            write_pages = count_pages(part, costs.page_size)
+            leaf = Leaf(
+                address,
+                size,
+                leaf_erase_us(board, region, chip, size),
+                need,
+                round(write_pages * costs.page_us),
+                round(write_pages * costs.page_size * costs.link_us_per_byte),
+                protected,
+                round(pages * costs.page_us),
+                round(link),
+            )
+        else:
+            leaf = Leaf(
+                address,
+                size,
+                leaf_erase_us(board, region, chip, size),
+                need,
+                round(pages * costs.page_us),
+                round(link),
+                protected,
+            )
+        leaves.append(leaf)
+    return leaves
+
+
+def _need(own: Sequence[GranuleDifference], content: bytes) -> Need:
+    if not own:
+        return Need.KEEP
+    if all(difference.reason == Reason.BLANK for difference in own):
+        return Need.WRITE
+    return Need.REWRITE if content.strip(b"\xff") else Need.ERASE_ONLY
+
+
+def _is_vector_blank(image: RegionImage, own: Sequence[GranuleDifference]) -> bool:
+    """Nothing can boot from a blank vector table, so its unit needs no erase to guard the run."""
+    return bool(own) and own[0].address == image.address and own[0].reason == Reason.BLANK
+
+
+def _by_leaf(region: Region, differences: Sequence[GranuleDifference]) -> dict[int, list[GranuleDifference]]:
+    found: dict[int, list[GranuleDifference]] = {}
+    units = iter(leaf_units(region))
+    address, size = next(units)
+    for difference in differences:
+        while difference.address >= address + size:
+            address, size = next(units)
+        found.setdefault(address, []).append(difference)
+    return found
+
+
+def _protected(region: Region, address: int, size: int) -> bool:
+    return any(start < address + size and address < start + length for start, length in region.protect)
+
+
+def _fill(
+    work: RegionWork,
+    image: RegionImage,
+    differences: Sequence[GranuleDifference],
+    leaves: Sequence[Leaf],
+    plan: ErasePlan,
+    guard_at: int | None,
+) -> None:
+    units: list[Unit] = []
+    by_leaf = _by_leaf(work.region, differences)
+    for erase in plan.erases:
+        inside = [d for d in differences if erase.address <= d.address < erase.end]
+        units.append(
+            Unit(
+                erase.address,
+                erase.size,
+                True,
+                erase.whole_chip,
+                (),
+                uncovered(image, erase.address, erase.size),
+                _why_erased(inside, erase.reason.taken_along, guard_at == erase.address),
+            )
+        )
+    spans = deque((erase.address, erase.end) for erase in plan.erases)
+    for leaf in leaves:
+        while spans and spans[0][1] <= leaf.address:
+            spans.popleft()
+        if leaf.need != Need.WRITE or (spans and spans[0][0] <= leaf.address):
+            continue
+        own = by_leaf[leaf.address]
+        pieces = tuple(Piece(d.address, d.size, digest_of(image.read(d.address, d.size))) for d in own)
+        units.append(Unit(leaf.address, leaf.size, False, False, pieces, (), "the device is blank here"))
+    units.sort(key=lambda unit: unit.address)
+    for unit in units:
+        if unit.address == guard_at:
+            work.guard = unit
+        else:
+            work.units.append(unit)
+
+
+def _why_erased(inside: Sequence[GranuleDifference], taken_along: int, guard: bool) -> str:
+    stale = [d for d in inside if d.reason != Reason.BLANK]
+    if not inside and guard:
+        return "boot guard: holds the vector table, written last because other units change"
+    places = ", ".join(f"{d.address:#010x}" for d in (stale or inside)[:3])
+    more = f" and {len(stale or inside) - 3} more" if len(stale or inside) > 3 else ""
+    text = f"digest differs at {places}{more}, bits must rise"
+    if taken_along:
+        text += f"; {taken_along} right units taken along, since one larger erase is faster"
+    return text
+
+
+def _link_us_per_byte(board: Board) -> float:
+    return SWD_CLOCKS_PER_BYTE * 1000 / board.probe.speed_khz
+
+
+def count_pages(content: bytes, page_size: int) -> int:
+    """Pages that are not all FFh: the ones that cost programming time."""
+    blank = bytes([ERASED]) * page_size
+    return sum(
+        1
+        for at in range(0, len(content), page_size)
+        if content[at : at + page_size] != blank[: len(content) - at]
+    )
