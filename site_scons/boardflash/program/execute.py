@@ -20,8 +20,8 @@ from boardflash.program.work import (
     RegionWork,
     Unit,
     count_pages,
+    erase_times_ms,
     internal_costs,
-    leaf_erase_us,
     qspi_costs,
 )
 
@@ -182,26 +182,15 @@ class RegionJob:
             self.report.erases[unit.size] = self.report.erases.get(unit.size, 0) + 1
             self._progress.advance(0)
 
-        typ_s, max_s = self._erase_times(unit)
+        typ_ms, max_ms = erase_times_ms(self.work.region, self._chip, unit.size, whole_chip=unit.whole_chip)
         return Step(
             Operation.ERASE,
             unit.address,
             0 if unit.whole_chip else unit.size,
-            expected_s=typ_s,
-            limit_s=max_s,
+            expected_s=typ_ms / 1000,
+            limit_s=max_ms / 1000,
             done=done,
         )
-
-    def _erase_times(self, unit: Unit) -> tuple[float, float]:
-        if self._chip is not None:
-            if unit.whole_chip:
-                erase = self._chip.chip_erase
-            else:
-                erase = next(e for e in self._chip.erases if e.size == unit.size)
-            return erase.typ_ms / 1000, erase.max_ms / 1000
-        run = next(run for run in self.work.region.sectors if run.size == unit.size)
-        typ = leaf_erase_us(self._board, self.work.region, None, unit.size) / 1e6
-        return typ, run.erase_max_ms / 1000
 
     def _program(self, task: UnitTask) -> Iterator[Step]:
         programmed = 0

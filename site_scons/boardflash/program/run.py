@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from boardflash.description.model import Board
@@ -11,30 +10,25 @@ from boardflash.errors import BoardflashError, ExitCode
 from boardflash.image.model import RegionImage, Segment
 from boardflash.link.jlink import Link
 from boardflash.loader.artefact import load_artefact
-from boardflash.loader.protocol import REGION_NUMBERS, REGION_QSPI, Command, Operation
-from boardflash.loader.session import LoaderSession
+from boardflash.loader.protocol import REGION_NUMBERS
 from boardflash.plan.difference import GranuleDifference, Reason, compare
 from boardflash.plan.model import FlashPlan
 from boardflash.program.execute import RegionJob
-from boardflash.program.failures import explainer
-from boardflash.program.identify import Found, identify
+from boardflash.program.identify import Found
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
 from boardflash.program.journal import Journal
 from boardflash.program.overlay import overlay
 from boardflash.program.progress import Progress, Silent
-from boardflash.program.pump import Pump
 from boardflash.program.report import (
     DeviceIdentity,
     FlashReport,
     RegionReport,
     UnitReason,
-    device_lines,
 )
+from boardflash.program.session import Session, leave, open_session
 from boardflash.program.survey import Digests, digest_steps
 from boardflash.program.work import RegionWork, plan_work
 from boardflash.state import state_dir
-
-CHIP_RESET_LIMIT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,16 +39,6 @@ class FlashOptions:
     verify_full: bool = False
     force: bool = False
     reset_run: bool = True
-
-
-@dataclass
-class _Session:
-    """A device with the loader running, identified."""
-
-    loader: LoaderSession
-    pump: Pump
-    found: Found
-    started: float
 
 
 def flash(
@@ -123,52 +107,15 @@ def identify_device(plan: FlashPlan, link: Link, options: FlashOptions | None = 
     options = options or FlashOptions()
     images = _images(plan, options)
     with _open(plan, link, images, Silent(), Interrupt()) as session:
-        _leave(session, link, options)
+        leave(session, link, run=options.reset_run)
         return session.found.device
 
 
-@contextmanager
 def _open(
     plan: FlashPlan, link: Link, images: dict[str, RegionImage], progress: Progress, interrupt: Interrupt
-) -> Iterator[_Session]:
-    """Start the loader and identify; on any failure the core is left halted, not in the loader."""
-    board = plan.board
-    require_proven_die(board)
+) -> AbstractContextManager[Session]:
     artefact = load_artefact(plan.loader_path)
-    started = link.now()
-    loader = LoaderSession(link, artefact)
-    try:
-        progress.phase("connect", 0)
-        loader.start(link.supply_mv())
-        found = identify(loader, board, qspi="qspi" in images)
-        for line in device_lines(found.device):
-            progress.note(line)
-        pump = Pump(loader, explainer(board, found.chip), interrupt)
-        yield _Session(loader, pump, found, started)
-    except BaseException:
-        with _ignored():
-            link.reset_and_halt()
-        raise
-
-
-@contextmanager
-def _ignored() -> Iterator[None]:
-    """While another error is on its way, a link that fails too has nothing to add."""
-    try:
-        yield
-    except BoardflashError:
-        return
-
-
-def require_proven_die(board: Board) -> None:
-    """Refuse a die whose drivers nothing has proved yet."""
-    if not board.mcu.simulated:
-        raise BoardflashError(
-            f"{board.mcu.name} loaders compile, but have not been proved on a simulated board: flashing is"
-            " refused until they are",
-            where=board.name,
-            code=ExitCode.BAD_INPUT,
-        )
+    return open_session(plan.board, artefact, link, progress, interrupt, qspi="qspi" in images)
 
 
 def _images(plan: FlashPlan, options: FlashOptions) -> dict[str, RegionImage]:
@@ -193,7 +140,7 @@ def _with_journal(image: RegionImage, journal: Journal) -> RegionImage:
 
 
 def _survey(
-    session: _Session, board: Board, images: dict[str, RegionImage], progress: Progress
+    session: Session, board: Board, images: dict[str, RegionImage], progress: Progress
 ) -> dict[str, Digests]:
     """The device's digests of every piece of the images, both regions in one go."""
     progress.phase("digest", sum(image.byte_count for image in images.values()))
@@ -236,7 +183,7 @@ def _plan_works(
     return works
 
 
-def _execute(session: _Session, jobs: list[RegionJob], progress: Progress) -> None:
+def _execute(session: Session, jobs: list[RegionJob], progress: Progress) -> None:
     """Both memories at once; the vector table's unit only when all else is verified."""
     busy = [job for job in jobs if job.work.all_units]
     if not busy:
@@ -252,7 +199,7 @@ def _execute(session: _Session, jobs: list[RegionJob], progress: Progress) -> No
         _verify_jobs(session, guarded, progress, guard=True)
 
 
-def _verify_jobs(session: _Session, jobs: list[RegionJob], progress: Progress, *, guard: bool) -> None:
+def _verify_jobs(session: Session, jobs: list[RegionJob], progress: Progress, *, guard: bool) -> None:
     progress.phase("verify", 0)
     found: dict[int, Digests] = {job.number: {} for job in jobs}
     units = {
@@ -265,7 +212,7 @@ def _verify_jobs(session: _Session, jobs: list[RegionJob], progress: Progress, *
 
 
 def _verify_all(
-    session: _Session,
+    session: Session,
     board: Board,
     images: dict[str, RegionImage],
     reports: dict[str, RegionReport],
@@ -292,14 +239,14 @@ def _region_report(plan: FlashPlan, image: RegionImage) -> RegionReport:
 
 
 def _finish(
-    session: _Session,
+    session: Session,
     plan: FlashPlan,
     link: Link,
     options: FlashOptions,
     regions: list[RegionReport],
     verb: str,
 ) -> FlashReport:
-    _leave(session, link, options)
+    leave(session, link, run=options.reset_run)
     return FlashReport(
         verb=verb,
         board=plan.board.name,
@@ -310,13 +257,3 @@ def _finish(
         regions=regions,
         seconds=link.now() - session.started,
     )
-
-
-def _leave(session: _Session, link: Link, options: FlashOptions) -> None:
-    """Give the chip back in its power-up state, and the board to its firmware."""
-    if session.found.chip is not None:
-        session.loader.run(REGION_QSPI, Command(Operation.CHIP_RESET), CHIP_RESET_LIMIT_S)
-    if options.reset_run:
-        link.reset_and_run()
-    else:
-        link.reset_and_halt()

@@ -41,7 +41,7 @@ class Unit:
 
 @dataclass
 class RegionWork:
-    """All that is to be done in one region; `guard` is the vector table's unit, erased first, written last."""
+    """What is to be done in one region; `guard` is the vector table's unit: erased first, written last."""
 
     region: Region
     image: RegionImage
@@ -89,12 +89,15 @@ def qspi_clock_hz(board: Board, chip: Chip) -> int:
     return board.mcu.clock.hclk_hz // -(-board.mcu.clock.hclk_hz // limit)
 
 
-def leaf_erase_us(board: Board, region: Region, chip: Chip | None, size: int) -> int:
-    """Typical time of the smallest erase of `size` bytes."""
-    if region.name == "qspi":
-        assert chip is not None
-        return next(erase.typ_ms for erase in chip.erases if erase.size == size) * 1000
-    return next(run.erase_typ_ms for run in region.sectors if run.size == size) * 1000
+def erase_times_ms(
+    region: Region, chip: Chip | None, size: int, *, whole_chip: bool = False
+) -> tuple[int, int]:
+    """Typical time and datasheet maximum of the erase command for `size` bytes."""
+    if chip is None:
+        run = next(run for run in region.sectors if run.size == size)
+        return run.erase_typ_ms, run.erase_max_ms
+    erase = chip.chip_erase if whole_chip else next(e for e in chip.erases if e.size == size)
+    return erase.typ_ms, erase.max_ms
 
 
 def plan_work(
@@ -113,7 +116,7 @@ def plan_work(
         return work
     costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
     guard_at = _guard_leaf(board, region, image) if region.name == "internal" else None
-    leaves = _leaves(board, region, chip, image, differences, costs, guard_at)
+    leaves = _leaves(region, chip, image, differences, costs, guard_at)
     try:
         plan = plan_erases(leaves, costs.options, costs.chip_erase_us)
     except BoardflashError as error:
@@ -155,7 +158,6 @@ def leaf_units(region: Region) -> list[tuple[int, int]]:
 
 
 def _leaves(
-    board: Board,
     region: Region,
     chip: Chip | None,
     image: RegionImage,
@@ -186,7 +188,7 @@ def _leaves(
             leaf = Leaf(
                 address,
                 size,
-                leaf_erase_us(board, region, chip, size),
+                erase_times_ms(region, chip, size)[0] * 1000,
                 need,
                 round(write_pages * costs.page_us),
                 round(write_pages * costs.page_size * costs.link_us_per_byte),
@@ -198,7 +200,7 @@ def _leaves(
             leaf = Leaf(
                 address,
                 size,
-                leaf_erase_us(board, region, chip, size),
+                erase_times_ms(region, chip, size)[0] * 1000,
                 need,
                 round(pages * costs.page_us),
                 round(link),

@@ -1,0 +1,96 @@
+"""Reads and erases by address, without a plan."""
+
+from __future__ import annotations
+
+from boardflash.description.model import Board, Region
+from boardflash.errors import BoardflashError
+from boardflash.link.jlink import Link
+from boardflash.loader.artefact import LoaderArtefact
+from boardflash.loader.protocol import REGION_NUMBERS, Operation
+from boardflash.plan.erase import Leaf, Need, PlannedErase, plan_erases
+from boardflash.program.interrupt import Interrupt, deferred_interrupt
+from boardflash.program.progress import Progress, Silent
+from boardflash.program.pump import Step
+from boardflash.program.report import DeviceIdentity, size_text
+from boardflash.program.session import leave, open_session
+from boardflash.program.work import erase_times_ms, internal_costs, leaf_units, qspi_costs
+
+
+def region_at(board: Board, address: int, size: int) -> Region:
+    """The region that holds the whole range."""
+    for region in board.regions:
+        if region.base <= address and address + size <= region.end:
+            return region
+    known = ", ".join(f"{r.name} {r.base:#010x}..{r.end - 1:#010x}" for r in board.regions)
+    raise BoardflashError(
+        f"{size} bytes at {address:#010x} lie in no region; the board has {known}", where=board.name
+    )
+
+
+def read_range(
+    board: Board,
+    artefact: LoaderArtefact,
+    link: Link,
+    address: int,
+    size: int,
+    progress: Progress | None = None,
+) -> bytes:
+    """The flash's own bytes, read by the loader past any cache. The firmware is started again afterwards."""
+    region = region_at(board, address, size)
+    progress = progress or Silent()
+    with open_session(board, artefact, link, progress, Interrupt(), qspi=region.name == "qspi") as session:
+        data = session.loader.read(REGION_NUMBERS[region.name], address, size)
+        leave(session, link, run=True)
+        return data
+
+
+def erase_range(
+    board: Board,
+    artefact: LoaderArtefact,
+    link: Link,
+    address: int,
+    size: int,
+    progress: Progress | None = None,
+) -> tuple[DeviceIdentity, int]:
+    """Erase whole erase units; the number of erase commands. The board is left halted in reset."""
+    region = region_at(board, address, size)
+    progress = progress or Silent()
+    inside = [unit for unit in leaf_units(region) if address < unit[0] + unit[1] and unit[0] < address + size]
+    first, end = inside[0][0], inside[-1][0] + inside[-1][1]
+    if (first, end) != (address, address + size):
+        raise BoardflashError(
+            f"an erase takes whole erase units: {address:#010x} + {size:#x} lies in {first:#010x} +"
+            f" {end - first:#x} ({len(inside)} units of {size_text(inside[0][1])}); give that range",
+            where=f"{board.name}: {region.name}",
+        )
+    with (
+        deferred_interrupt() as interrupt,
+        open_session(board, artefact, link, progress, interrupt, qspi=region.name == "qspi") as session,
+    ):
+        chip = session.found.chip
+        costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
+        leaves = [
+            Leaf(
+                at,
+                length,
+                erase_times_ms(region, chip, length)[0] * 1000,
+                Need.ERASE_ONLY if address <= at < end else Need.KEEP,
+                forbidden=any(s < at + length and at < s + n for s, n in region.protect)
+                or not address <= at < end,
+            )
+            for at, length in leaf_units(region)
+        ]
+        whole = (address, size) == (region.base, region.size)
+        plan = plan_erases(leaves, costs.options, costs.chip_erase_us if whole else None)
+
+        def step(erase: PlannedErase) -> Step:
+            typ_ms, max_ms = erase_times_ms(region, chip, erase.size, whole_chip=erase.whole_chip)
+            length = 0 if erase.whole_chip else erase.size
+            return Step(
+                Operation.ERASE, erase.address, length, expected_s=typ_ms / 1000, limit_s=max_ms / 1000
+            )
+
+        progress.phase("erase", size)
+        session.pump.run({REGION_NUMBERS[region.name]: map(step, plan.erases)})
+        leave(session, link, run=False)
+        return session.found.device, len(plan.erases)

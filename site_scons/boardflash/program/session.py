@@ -1,0 +1,89 @@
+"""A device with the loader running on it, identified: how every verb begins and ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from boardflash.description.model import Board
+from boardflash.errors import BoardflashError, ExitCode
+from boardflash.link.jlink import Link
+from boardflash.loader.artefact import LoaderArtefact
+from boardflash.loader.protocol import REGION_QSPI, Command, Operation
+from boardflash.loader.session import LoaderSession
+from boardflash.program.failures import explainer
+from boardflash.program.identify import Found, identify
+from boardflash.program.interrupt import Interrupt
+from boardflash.program.progress import Progress
+from boardflash.program.pump import Pump
+from boardflash.program.report import device_lines
+
+CHIP_RESET_LIMIT_S = 1.0
+
+
+@dataclass
+class Session:
+    """The running loader, the pump that feeds it, what was found, and when (board's clock) it began."""
+
+    loader: LoaderSession
+    pump: Pump
+    found: Found
+    started: float
+
+
+@contextmanager
+def open_session(
+    board: Board,
+    artefact: LoaderArtefact,
+    link: Link,
+    progress: Progress,
+    interrupt: Interrupt,
+    *,
+    qspi: bool,
+) -> Iterator[Session]:
+    """Start the loader and identify; on any failure the core is left halted, not in the loader."""
+    require_proven_die(board)
+    started = link.now()
+    loader = LoaderSession(link, artefact)
+    try:
+        progress.phase("connect", 0)
+        loader.start(link.supply_mv())
+        found = identify(loader, board, qspi=qspi)
+        for line in device_lines(found.device):
+            progress.note(line)
+        yield Session(loader, Pump(loader, explainer(board, found.chip), interrupt), found, started)
+    except BaseException:
+        with _ignored():
+            link.reset_and_halt()
+        raise
+
+
+def leave(session: Session, link: Link, *, run: bool) -> None:
+    """Give the chip back in its power-up state, and the board to its firmware."""
+    if session.found.chip is not None:
+        session.loader.run(REGION_QSPI, Command(Operation.CHIP_RESET), CHIP_RESET_LIMIT_S)
+    if run:
+        link.reset_and_run()
+    else:
+        link.reset_and_halt()
+
+
+def require_proven_die(board: Board) -> None:
+    """Refuse a die whose drivers nothing has proved yet."""
+    if not board.mcu.simulated:
+        raise BoardflashError(
+            f"{board.mcu.name} loaders compile, but have not been proved on a simulated board: flashing is"
+            " refused until they are",
+            where=board.name,
+            code=ExitCode.BAD_INPUT,
+        )
+
+
+@contextmanager
+def _ignored() -> Iterator[None]:
+    """While another error is on its way, a link that fails too has nothing to add."""
+    try:
+        yield
+    except BoardflashError:
+        return
