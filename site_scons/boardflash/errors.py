@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     WRONG_DEVICE = 6  # device ID, part or JEDEC ID is not what the board file says
     DEVICE_FAILED = 7  # the loader does not answer, or an erase, program or read failed
     VERIFY_FAILED = 8  # what was written does not read back
+    INTERNAL = 70  # a fault of boardflash itself (EX_SOFTWARE of sysexits.h)
     INTERRUPTED = 130  # Ctrl-C
 
 

@@ -1,0 +1,23 @@
+"""`boardflash list-boards`: the boards that can be named."""
+
+from __future__ import annotations
+
+import argparse
+
+from boardflash.cli.output import write_json
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from boardflash.description.load import list_boards
+
+    boards = list_boards(tuple(arguments.board_path))
+    if arguments.json is not None:
+        write_json(
+            arguments.json,
+            {"schema": 1, "boards": [{"name": b.name, "title": b.title, "file": b.file} for b in boards]},
+        )
+        return 0
+    width = max((len(board.name) for board in boards), default=0)
+    for board in boards:
+        print(f"{board.name:{width}}  {board.title}")
+    return 0

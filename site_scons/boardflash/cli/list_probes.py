@@ -1,0 +1,29 @@
+"""`boardflash list-probes`: the J-Links that are attached."""
+
+from __future__ import annotations
+
+import argparse
+
+from boardflash.cli.output import write_json
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from boardflash.link.probes import list_probes
+
+    probes = list_probes()
+    if arguments.json is not None:
+        write_json(
+            arguments.json,
+            {
+                "schema": 1,
+                "probes": [
+                    {"serial": p.serial, "product": p.product, "connection": p.connection} for p in probes
+                ],
+            },
+        )
+        return 0
+    for probe in probes:
+        print(f"{probe.serial}  {probe.product} ({probe.connection})")
+    if not probes:
+        print("no J-Link is attached; --probe sim is a simulated board")
+    return 0
