@@ -1,11 +1,17 @@
-"""Routes segments to the regions of a board; never builds a file that spans two of them."""
+"""Routes segments to the regions of a board; never builds a file that spans two of them.
+
+Inputs may cover the same address twice if they agree there (a bootloader that is also inside the
+application's HEX); if they differ, both are named and nothing is built.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from boardflash.errors import BoardflashError
+from boardflash.image.hexfile import to_hex
 from boardflash.image.model import MemoryRange, RegionImage, Segment
 
 
@@ -30,9 +36,118 @@ def split(
     segments: Sequence[Segment], regions: Sequence[MemoryRange], ram: Sequence[MemoryRange] = ()
 ) -> Split:
     """One image a region. A segment in RAM is skipped and listed; one in neither is refused by name."""
-    raise NotImplementedError
+    routed: dict[str, list[Segment]] = {region.name: [] for region in regions}
+    skipped: list[Skipped] = []
+    for segment in _in_order(segments):
+        if segment.size == 0:
+            skipped.append(Skipped(segment, "holds no bytes"))
+            continue
+        memory = _memory_of(segment, [*regions, *ram])
+        if memory is None:
+            raise _outside(segment, regions)
+        if memory in regions:
+            routed[memory.name].append(segment)
+        else:
+            skipped.append(Skipped(segment, f"its load address is in RAM ({memory.name}), not in flash"))
+    images = tuple(
+        RegionImage(region.name, region.base, region.size, merge(routed[region.name]))
+        for region in regions
+        if routed[region.name]
+    )
+    return Split(images, tuple(skipped))
+
+
+def merge(segments: Iterable[Segment]) -> tuple[Segment, ...]:
+    """Maximal runs in address order. Overlaps must agree byte for byte."""
+    runs: list[Segment] = []
+    group: list[Segment] = []
+    end = 0
+    for segment in _in_order(segments):
+        if segment.size == 0:
+            continue
+        if group and segment.address > end:
+            runs.append(_join(group, end))
+            group = []
+        group.append(segment)
+        end = max(end, segment.end) if len(group) > 1 else segment.end
+    if group:
+        runs.append(_join(group, end))
+    return tuple(runs)
 
 
 def write_region_files(image: RegionImage, folder: Path) -> tuple[Path, Path]:
     """`<region>.bin` and `<region>.hex` in `folder`; the same image gives the same bytes."""
-    raise NotImplementedError
+    folder.mkdir(parents=True, exist_ok=True)
+    bin_path, hex_path = folder / f"{image.name}.bin", folder / f"{image.name}.hex"
+    bin_path.write_bytes(image.to_bin())
+    hex_path.write_bytes(to_hex(image.runs))
+    return bin_path, hex_path
+
+
+def _in_order(segments: Iterable[Segment]) -> list[Segment]:
+    # The bytes are part of the key so that the order of the inputs never shows in a message or a name.
+    return sorted(segments, key=lambda s: (s.address, s.size, s.source, s.data))
+
+
+def _join(group: list[Segment], end: int) -> Segment:
+    """One run out of segments that touch or overlap, sorted by address."""
+    if len(group) == 1:
+        return group[0]
+    start = group[0].address
+    data = bytearray()
+    holders: list[Segment] = []  # those that gave bytes, in order of their ends
+    for segment in group:
+        filled = start + len(data)
+        overlap = min(filled, segment.end) - segment.address
+        if overlap > 0:
+            at = segment.address - start
+            there = memoryview(data)[at : at + overlap]
+            here = memoryview(segment.data)[:overlap]
+            if there != here:
+                raise _overlap(segment, holders, bytes(there), bytes(here))
+            there.release()
+        if segment.end > filled:
+            data += memoryview(segment.data)[max(overlap, 0) :]
+            holders.append(segment)
+    names = list(dict.fromkeys(segment.source for segment in group))
+    source = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return Segment(start, bytes(data), source)
+
+
+def _overlap(segment: Segment, holders: list[Segment], there: bytes, here: bytes) -> BoardflashError:
+    index = next(i for i in range(len(here)) if here[i] != there[i])
+    address = segment.address + index
+    other = next(h for h in holders if h.address <= address < h.end)
+    return BoardflashError(
+        f"overlaps {other.source} and differs from it at {address:#010x} "
+        f"({here[index]:02X}h here, {there[index]:02X}h there); leave one of them out or move it",
+        where=segment.source,
+    )
+
+
+def _memory_of(segment: Segment, memories: Sequence[MemoryRange]) -> MemoryRange | None:
+    for memory in memories:
+        if segment.end <= memory.base or segment.address >= memory.end:
+            continue
+        if segment.address < memory.base or segment.end > memory.end:
+            edge, limit = ("start", memory.base) if segment.address < memory.base else ("end", memory.end)
+            raise BoardflashError(
+                f"{_span(segment)} crosses the {edge} of {memory.name}, {limit:#010x} "
+                f"({memory.size} bytes from {memory.base:#010x}); make it smaller or move it",
+                where=segment.source,
+            )
+        return memory
+    return None
+
+
+def _outside(segment: Segment, regions: Sequence[MemoryRange]) -> BoardflashError:
+    known = ", ".join(f"{r.name} {r.base:#010x} to {r.end - 1:#010x}" for r in regions) or "none"
+    return BoardflashError(
+        f"{_span(segment)} is in no region of the board ({known}); "
+        "mend the load address in the linker script or the address of the input",
+        where=segment.source,
+    )
+
+
+def _span(segment: Segment) -> str:
+    return f"{segment.size} bytes at {segment.address:#010x}"

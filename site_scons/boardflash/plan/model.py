@@ -7,11 +7,17 @@ same bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+import hashlib
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path, PureWindowsPath
+from typing import Any, TypeVar
 
-from boardflash.description.model import Board
-from boardflash.image.model import Piece, RegionImage
+from boardflash.description.model import Assumption, Board, Region
+from boardflash.errors import BoardflashError
+from boardflash.image.model import Piece, RegionImage, Segment
+from boardflash.plan.encode import canonical, encode
+
+T = TypeVar("T")
 
 PLAN_SCHEMA = 1
 PLAN_FILE = "plan.json"
@@ -75,7 +81,7 @@ class FlashPlan:
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON: the name of this plan in stamps and reports."""
-        raise NotImplementedError
+        return hashlib.sha256(canonical(encode(document_of(self)))).hexdigest()
 
     @property
     def loader_path(self) -> Path:
@@ -86,4 +92,119 @@ class FlashPlan:
 
     def region_image(self, name: str) -> RegionImage:
         """The bytes of one region, read from its image file and checked again."""
-        raise NotImplementedError
+        planned = self.region(name)
+        path = self.folder / planned.file
+        return region_image(planned, self.board.region(name), read_checked(path, planned.sha256))
+
+
+@dataclass(frozen=True)
+class RegionDocument:
+    """A region as the JSON file has it; tuples become lists."""
+
+    name: str
+    file: str
+    address: int
+    length: int
+    sha256: str
+    runs: tuple[tuple[int, int], ...]
+    granule: int
+    digests: tuple[tuple[int, int, bytes], ...]  # address, size, BLAKE2s-128
+
+
+@dataclass(frozen=True)
+class PlanDocument:
+    """The JSON file, field by field. What the board says already stands on top for the reader."""
+
+    schema: int
+    board_name: str
+    mcu_part: str
+    device_id: int
+    board_digest: str
+    loader: PlannedLoader
+    inputs: tuple[PlannedInput, ...]
+    regions: tuple[RegionDocument, ...]
+    overrides: tuple[str, ...]
+    assumptions: tuple[Assumption, ...]
+    board: Board
+
+
+def document_of(plan: FlashPlan) -> PlanDocument:
+    return PlanDocument(
+        schema=PLAN_SCHEMA,
+        board_name=plan.board.name,
+        mcu_part=plan.board.part.number,
+        device_id=plan.board.mcu.device_id,
+        board_digest=plan.board_digest,
+        loader=plan.loader,
+        inputs=plan.inputs,
+        regions=tuple(
+            RegionDocument(
+                r.name,
+                r.file,
+                r.address,
+                r.length,
+                r.sha256,
+                r.runs,
+                r.granule,
+                tuple((piece.address, piece.size, piece.digest) for piece in r.digests),
+            )
+            for r in plan.regions
+        ),
+        overrides=plan.board.overrides,
+        assumptions=all_assumptions(plan.board),
+        board=plan.board,
+    )
+
+
+def all_assumptions(board: Board) -> tuple[Assumption, ...]:
+    """What is assumed about the board, its MCU and every chip that it may carry; each once."""
+    chips = board.qspi.chips if board.qspi else ()
+    every = (*board.assumptions, *board.mcu.assumptions, *(a for chip in chips for a in chip.assumptions))
+    return tuple(dict.fromkeys(every))
+
+
+def portable(value: T) -> T:
+    """`value` with every `file` field reduced to the file's name: a plan holds no paths of a machine."""
+    if is_dataclass(value) and not isinstance(value, type):
+        changes: dict[str, Any] = {}
+        for item in fields(value):
+            old = getattr(value, item.name)
+            # PureWindowsPath knows both separators.
+            new = PureWindowsPath(old).name if item.name == "file" else portable(old)
+            changes[item.name] = new
+        return replace(value, **changes)
+    if isinstance(value, tuple):
+        return type(value)(portable(item) for item in value)
+    return value
+
+
+def digest_of_board(board: Board) -> str:
+    """SHA-256 over all facts of a board; the folder it was read from does not count."""
+    return hashlib.sha256(canonical(encode(portable(board)))).hexdigest()
+
+
+def region_image(planned: RegionPlan, region: Region, data: bytes) -> RegionImage:
+    """The image that `data`, the contents of the region's file, stands for."""
+    runs = tuple(
+        Segment(address, data[address - planned.address : address - planned.address + size], planned.file)
+        for address, size in planned.runs
+    )
+    return RegionImage(region.name, region.base, region.size, runs)
+
+
+def read_checked(path: Path, sha256: str) -> bytes:
+    """A file that the plan names, refused if it is missing or is not the one that was planned."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise BoardflashError("missing; build again, or copy it beside the plan", where=str(path)) from None
+    except OSError as error:
+        raise BoardflashError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise BoardflashError(
+            f"is not the file that the plan was made with: SHA-256 {found[:12]}..., "
+            f"planned {sha256[:12]}...; build again",
+            where=str(path),
+        )
+    return data

@@ -1,0 +1,38 @@
+"""The plan in words, for `scons plan` and `boardflash plan`."""
+
+from __future__ import annotations
+
+from boardflash.plan.model import FlashPlan, all_assumptions
+
+
+def describe(plan: FlashPlan) -> list[str]:
+    """The plan for a reader, line by line."""
+    board = plan.board
+    lines = [
+        f"plan    {plan.digest[:16]}",
+        f"board   {board.name} ({board.title}), facts {plan.board_digest[:16]}",
+        f"MCU     {board.part.number}, device ID {board.mcu.device_id:#05x}, "
+        f"J-Link device {board.part.jlink_device}",
+    ]
+    if board.qspi:
+        lines += [
+            f"chip    {chip.name}, {chip.size} bytes, JEDEC ID "
+            + " or ".join(jedec_id.hex(" ").upper() for jedec_id in chip.jedec_ids)
+            for chip in board.qspi.chips
+        ]
+    lines.append(f"loader  {plan.loader.file}, {plan.loader.toolchain}, {plan.loader.sha256[:16]}")
+    lines += [f"input   {item.name}, {item.sha256[:16]}" for item in plan.inputs]
+    for region in plan.regions:
+        lines.append(
+            f"region  {region.name}: {region.byte_count} bytes in {len(region.runs)} "
+            f"run{'s' if len(region.runs) != 1 else ''}, {region.address:#010x} to "
+            f"{region.address + region.length - 1:#010x}, {len(region.digests)} digests of at most "
+            f"{region.granule} bytes, {region.file}"
+        )
+        lines += [
+            f"protect {region.name}: {size} bytes at {address:#010x} are never erased"
+            for address, size in board.region(region.name).protect
+        ]
+    lines += [f"override   {text}" for text in board.overrides]
+    lines += [f"assumption {a.subject} = {a.value}: {a.reason}" for a in all_assumptions(board)]
+    return lines
