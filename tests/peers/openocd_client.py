@@ -1,0 +1,61 @@
+"""Runs an unmodified OpenOCD on a `Target`, with its stock scripts, through remote_bitbang."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from boardflash.sim.target import Target
+from peers.adiv5 import Counts, DebugPort
+from peers.jtag import NO_DPIDR, JtagChain
+from peers.remote_bitbang import Pins, RemoteBitbangServer, Traffic
+
+BOARD_FILE = Path(__file__).resolve().parent / "openocd" / "stm32f746g-disco.cfg"
+TCK_HZ = 10_000_000
+RUN_SECONDS = 120
+NO_SERVERS = ("gdb_port disabled", "tcl_port disabled", "telnet_port disabled")
+
+
+@dataclass(frozen=True)
+class OpenocdRun:
+    returncode: int
+    output: str
+    counts: Counts
+    traffic: Traffic
+
+
+def openocd_version() -> str | None:
+    """The first line of `openocd --version`, or None where there is no openocd."""
+    program = shutil.which("openocd")
+    if program is None:
+        return None
+    said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return said.stdout.splitlines()[0]
+
+
+def run_openocd(target: Target, *commands: str, settings: Mapping[str, int] | None = None) -> OpenocdRun:
+    """`settings` are Tcl variables for the board file; `commands` run after `init`."""
+    port = DebugPort(target, dpidr=NO_DPIDR, clock_hz=TCK_HZ)
+    pins = Pins(JtagChain(port))
+    with tempfile.TemporaryDirectory() as folder, RemoteBitbangServer(pins) as server:
+        variables = {"BITBANG_PORT": server.port, **(settings or {})}
+        arguments = [part for name, value in variables.items() for part in ("-c", f"set {name} {value}")]
+        arguments += ["-f", str(BOARD_FILE)]
+        for command in (*NO_SERVERS, "init", *commands, "shutdown"):
+            arguments += ["-c", command]
+        done = subprocess.run(
+            ["openocd", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_SECONDS,
+            cwd=folder,
+        )
+    if server.failure is not None:
+        raise server.failure
+    port.settle()
+    return OpenocdRun(done.returncode, done.stdout, port.counts, pins.traffic)

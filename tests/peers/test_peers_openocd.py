@@ -1,0 +1,126 @@
+"""Debian's OpenOCD, unmodified, with its stock target/stm32f7x.cfg, flashes the simulated board.
+
+It shares no line with our loader or our model: its algorithms, its register sequences and its checks
+come from people who had the real part. It attaches to the plain `Target` over JTAG.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from boardflash.sim.board import SimulatedBoard
+from boardflash.sim.state import BoardState
+from boardflash.sim.twin import load_twin
+from peers.images import assets, firmware
+from peers.openocd_client import OpenocdRun, openocd_version, run_openocd
+
+pytestmark = pytest.mark.skipif(openocd_version() is None, reason="openocd is not installed")
+
+INTERNAL = 0x08000000
+WINDOW = 0x90000000
+FIRMWARE_SIZE = 70_000  # ends inside the third 32 KiB sector
+ASSETS_SIZE = 70_001  # two 64 KiB sectors, the last page in part
+MICRON = "stm32f746g-disco"
+WINBOND = "stm32f746g-disco-c03"
+
+
+@dataclass(frozen=True)
+class Session:
+    board: SimulatedBoard
+    run: OpenocdRun
+    image: bytes
+    before: bytes
+
+
+def used_board(twin: str) -> SimulatedBoard:
+    """A board whose memories hold something else, so that a missing erase shows."""
+    return SimulatedBoard(replace(load_twin(twin), start="noise"), BoardState.in_memory())
+
+
+def saved(folder: Path, content: bytes) -> Path:
+    path = folder / "image.bin"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.fixture(scope="module")
+def internal(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """Internal flash over old content: erase, program, verify by OpenOCD's own CRC on the target."""
+    image = firmware(FIRMWARE_SIZE, seed=1)
+    board = used_board(MICRON)
+    before = bytes(board.state.internal)
+    path = saved(tmp_path_factory.mktemp("internal"), image)
+    return Session(board, run_openocd(board, f"program {path} {INTERNAL:#x} verify"), image, before)
+
+
+def test_internal_flash_is_programmed_and_verified_by_openocd(internal: Session) -> None:
+    assert internal.run.returncode == 0, internal.run.output
+    assert "** Verified OK **" in internal.run.output
+
+
+def test_internal_flash_holds_the_image_and_its_sectors_are_clean(internal: Session) -> None:
+    content = internal.board.state.internal
+    assert content[:FIRMWARE_SIZE] == internal.image
+    assert content[FIRMWARE_SIZE:0x18000] == b"\xff" * (0x18000 - FIRMWARE_SIZE)
+    assert content[0x18000:] == internal.before[0x18000:]
+
+
+def test_openocd_finds_the_mcu_that_is_soldered(internal: Session) -> None:
+    assert "device id = 0x10010449" in internal.run.output
+    assert "flash size = 1024" in internal.run.output
+
+
+@pytest.fixture(scope="module", params=[MICRON, WINBOND])
+def qspi(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """The QSPI chip over old content: erase, write, CRC by loader, compare through the window."""
+    image = assets(ASSETS_SIZE, seed=3)
+    board = used_board(request.param)
+    before = bytes(board.state.qspi)
+    path = saved(tmp_path_factory.mktemp("qspi"), image)
+    run = run_openocd(
+        board,
+        "reset init",
+        "flash probe 3",
+        f"flash write_image erase {path} {WINDOW:#x}",
+        f"flash verify_bank 3 {path} 0",
+        f"verify_image {path} {WINDOW:#x}",
+    )
+    return Session(board, run, image, before)
+
+
+def test_qspi_chip_is_found_by_its_jedec_id(qspi: Session) -> None:
+    name = {MICRON: r"'micron n25q128'.*id = 0x18ba20", WINBOND: r"'win w25q128.*id = 0x1840ef"}
+    assert re.search(name[qspi.board.twin.name], qspi.run.output), qspi.run.output
+    assert re.search(r"size = 16384\s?KiB", qspi.run.output), qspi.run.output
+
+
+def test_qspi_chip_is_written_and_verified_by_openocd(qspi: Session) -> None:
+    assert qspi.run.returncode == 0, qspi.run.output
+    assert re.search(r"wrote \d+ bytes from file.*", qspi.run.output), qspi.run.output
+    assert "contents match" in qspi.run.output
+    assert re.search(rf"verified {ASSETS_SIZE} bytes", qspi.run.output)
+
+
+def test_qspi_chip_holds_the_image_and_its_sectors_are_clean(qspi: Session) -> None:
+    content = qspi.board.state.qspi
+    assert content[:ASSETS_SIZE] == qspi.image
+    assert content[ASSETS_SIZE:0x20000] == b"\xff" * (0x20000 - ASSETS_SIZE)
+    assert content[0x20000:] == qspi.before[0x20000:]
+
+
+@pytest.mark.parametrize(
+    ("mistake", "settings"),
+    [("IO0 on the wrong alternate function", {"IO0_AF": 10}), ("no QUADSPI clock", {"QSPI_CLOCK": 0})],
+)
+def test_a_wrong_board_file_fails_to_find_the_chip(mistake: str, settings: dict[str, int]) -> None:
+    """What a bench would answer: nothing comes back, and OpenOCD says so."""
+    board = used_board(MICRON)
+    before = bytes(board.state.qspi)
+    run = run_openocd(board, "reset init", "flash probe 3", settings=settings)
+    assert run.returncode != 0, mistake
+    assert re.search(r"no id|Unknown flash device|auto_probe failed|timeout", run.output), run.output
+    assert board.state.qspi == before
