@@ -3,14 +3,26 @@
 It minimises `max(chip time, link time)`, where chip time is the sum of typical erase times and of the
 programming that follows, and link time is what must cross the debug link. A larger erase is faster a
 byte, but what was right inside it must be sent and programmed again.
+
+Dynamic programming over the erase hierarchy: every block keeps the ways to treat it that none other
+beats in both times. Blocks that leave no question are settled in whole columns; for the rest `fronts`
+finds the least maximum. The result is minimal where one of the two times dominates, and wherever the
+search between plan and bound came to its end; `ErasePlan.exact` says so, and `bound_us` how far off it
+can be otherwise.
+Equal plans: less work in sum, then fewer erases, then the lower address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import accumulate
+from operator import sub
 from typing import NamedTuple
+
+from boardflash.errors import BoardflashError
+from boardflash.plan.fronts import Front, Point, add, minimise, prune
 
 
 class Need(IntEnum):
@@ -50,18 +62,27 @@ class EraseOption(NamedTuple):
     erase_us: int
 
 
-@dataclass(frozen=True)
-class EraseReason:
+class EraseReason(NamedTuple):
     """Why this erase was planned; `str()` is for the reader."""
 
     needing: int  # leaves inside that need an erase
-    taken_along: int  # leaves inside that are programmed again though they were right
+    taken_along: int  # leaves inside that are programmed again though they needed no erase
     erase_us: int
-    apart_us: int  # chip time of the leaf erases that it replaces
+    apart_us: int  # the erase times of the leaves that need one, if each were erased by itself
+
+    def __str__(self) -> str:
+        units = f"{self.needing} erase unit{'s' if self.needing != 1 else ''}"
+        if not self.needing:
+            return f"faster than clearing bits: one erase of {self.erase_us / 1000:g} ms"
+        if self.erase_us == self.apart_us and not self.taken_along:
+            return f"{units} to erase, {self.erase_us / 1000:g} ms"
+        along = f", {self.taken_along} more programmed again" if self.taken_along else ""
+        return (
+            f"{units} to erase: at once {self.erase_us / 1000:g} ms, apart {self.apart_us / 1000:g} ms{along}"
+        )
 
 
-@dataclass(frozen=True)
-class PlannedErase:
+class PlannedErase(NamedTuple):
     address: int
     size: int  # the size of the erase command; the region's size for a chip erase
     whole_chip: bool
@@ -89,6 +110,63 @@ class ErasePlan:
         return self.time_us == self.bound_us
 
 
+class _Block(NamedTuple):
+    """A planned erase of the leaves `first` to `last` (not included), as the recipe of a point."""
+
+    first: int
+    last: int
+    erase_us: int
+
+
+class _Columns:
+    """The leaves by column, and the sums that blocks are made of."""
+
+    def __init__(self, leaves: Sequence[Leaf]) -> None:
+        self.leaves = leaves
+        address, size, erase, need, program, link, forbidden, erased_program, erased_link = zip(
+            *leaves, strict=True
+        )
+        self.address: tuple[int, ...] = address
+        self.size: tuple[int, ...] = size
+        needs = bytes(need)
+        # Once a larger erase has taken the leaf; ERASE_ONLY stays blank.
+        self.again_chip: list[int] = [
+            0 if n == Need.ERASE_ONLY else p if e is None else e
+            for n, p, e in zip(needs, program, erased_program, strict=True)
+        ]
+        self.again_link: list[int] = [
+            0 if n == Need.ERASE_ONLY else p if e is None else e
+            for n, p, e in zip(needs, link, erased_link, strict=True)
+        ]
+        # The best for the leaf by itself.
+        self.must = [n >= Need.REWRITE for n in needs]
+        self.chip: list[int] = [
+            e + a if m else p if n else 0
+            for m, n, e, a, p in zip(self.must, needs, erase, self.again_chip, program, strict=True)
+        ]
+        self.link: list[int] = [
+            a if m else k if n else 0
+            for m, n, a, k in zip(self.must, needs, self.again_link, link, strict=True)
+        ]
+        self.forbidden: tuple[bool, ...] = forbidden
+        self.contested: dict[int, Front] = {}
+        for i in self._clearing(needs, erased_program, erased_link):
+            kept = Point(program[i], link[i], 0)
+            erased = Point(erase[i] + self.again_chip[i], self.again_link[i], 1, _Block(i, i + 1, erase[i]))
+            front = prune([kept, erased])
+            if len(front) > 1 or front[0] is erased:
+                self.contested[i] = front
+
+    def _clearing(
+        self, needs: bytes, programs: Sequence[int | None], links: Sequence[int | None]
+    ) -> Iterator[int]:
+        """Leaves that only clear bits, where an erase might be cheaper than that."""
+        for i, need in enumerate(needs):
+            different = programs[i] is not None or links[i] is not None
+            if different and need == Need.WRITE and not self.forbidden[i]:
+                yield i
+
+
 def plan_erases(
     leaves: Sequence[Leaf], options: Sequence[EraseOption] = (), chip_erase_us: int | None = None
 ) -> ErasePlan:
@@ -97,4 +175,181 @@ def plan_erases(
     `leaves` lie one after the other from the region's base. Refuses (BoardflashError) where a forbidden
     leaf would have to be erased.
     """
-    raise NotImplementedError
+    if not leaves:
+        return ErasePlan((), (), 0, 0, 0)
+    columns = _Columns(leaves)
+    _check(columns)
+    roots = _roots(columns, options)
+    choice = minimise(roots.fronts, roots.chip, roots.link)
+    chip = roots.chip + sum(point.chip for point in choice.points)
+    link = roots.link + sum(point.link for point in choice.points)
+    blocks = sorted(_blocks_of([*roots.recipes, *(point.recipe for point in choice.points)]))
+    bound, whole = choice.bound, False
+    if chip_erase_us is not None and any(columns.must) and not any(columns.forbidden):
+        all_chip, all_link = chip_erase_us + sum(columns.again_chip), sum(columns.again_link)
+        bound = min(bound, max(all_chip, all_link))
+        if (max(all_chip, all_link), all_chip + all_link) < (max(chip, link), chip + link):
+            chip, link, whole = all_chip, all_link, True
+            blocks = [_Block(0, len(leaves), chip_erase_us)]
+    return _assemble(columns, blocks, whole, chip, link, bound)
+
+
+def _check(columns: _Columns) -> None:
+    if any(a + s != b for a, s, b in zip(columns.address, columns.size, columns.address[1:], strict=False)):
+        raise ValueError("leaves must lie one after the other")
+    for address, must, forbidden in zip(columns.address, columns.must, columns.forbidden, strict=True):
+        if must and forbidden:
+            raise BoardflashError(
+                "must be erased to hold the image, but the board file protects it; "
+                "leave it out of the image, or out of `protect`",
+                where=f"{address:#010x}",
+            )
+
+
+class _Roots(NamedTuple):
+    """The largest blocks: what is settled as sums, what is open as fronts."""
+
+    fronts: list[Front]  # by address
+    recipes: list[object]  # of the settled blocks
+    chip: int
+    link: int
+
+
+def _roots(columns: _Columns, options: Sequence[EraseOption]) -> _Roots:
+    sums = _Sums(columns)
+    chip, link = list(columns.chip), list(columns.link)
+    erases = [int(must) for must in columns.must]
+    fronts: dict[int, Front] = {}
+    recipes: dict[int, object] = {}
+    for i, front in columns.contested.items():
+        fronts[i] = front
+        chip[i] = link[i] = 0
+    width = 1  # leaves in a block of this level
+    for option in sorted(options):
+        leaf_size = columns.size[0]
+        if option.size <= width * leaf_size or option.size % (width * leaf_size):
+            continue  # not larger than what there is, or not made of whole blocks of it
+        if min(columns.size) != max(columns.size):
+            raise ValueError("larger erase commands need leaves of one size")
+        ratio, width = option.size // (width * leaf_size), option.size // leaf_size
+        chip, link, erases = (_blockwise(column, ratio) for column in (chip, link, erases))
+        again_chip, again_link, musts, forbidden = sums.of_blocks(width)
+        below_fronts, below_recipes, fronts, recipes = fronts, recipes, {}, {}
+        open_blocks = {i // ratio for i in below_fronts}
+        for k in range(len(chip)):
+            if not musts[k] and k not in open_blocks:
+                continue
+            children = range(k * ratio, (k + 1) * ratio)
+            recipe = _joined(below_recipes, children)
+            parts = [below_fronts[i] for i in children if i in below_fronts] if k in open_blocks else []
+            front = [Point(chip[k], link[k], erases[k], recipe)]
+            for part in parts:
+                front = add(front, part)
+            last = (k + 1) * width
+            if last <= len(columns.leaves) and not forbidden[k]:
+                block = _Block(k * width, last, option.erase_us)
+                at_once = Point(option.erase_us + again_chip[k], again_link[k], 1, block)
+                front = _with(front, at_once)
+            if len(front) == 1:
+                chip[k], link[k], erases[k], recipe = front[0]
+                if recipe is not None:
+                    recipes[k] = recipe
+            else:
+                chip[k] = link[k] = erases[k] = 0
+                fronts[k] = front
+    return _Roots(
+        [fronts[k] for k in sorted(fronts)], [recipes[k] for k in sorted(recipes)], sum(chip), sum(link)
+    )
+
+
+def _with(front: Front, point: Point) -> Front:
+    """`front` and one more way; the common case, one against one, without sorting."""
+    if len(front) > 1:
+        return prune([*front, point])
+    only = front[0]
+    if only[:3] <= point[:3]:
+        return front if only.link <= point.link else [only, point]
+    return [point] if point.link <= only.link else [point, only]
+
+
+class _Sums:
+    """Running sums over the leaves, for the sum of any block at once."""
+
+    def __init__(self, columns: _Columns) -> None:
+        self.running = [
+            [0, *accumulate(column)]
+            for column in (columns.again_chip, columns.again_link, columns.must, columns.forbidden)
+        ]
+
+    def of_blocks(self, width: int) -> list[list[int]]:
+        return [_differences(running, width) for running in self.running]
+
+
+def _blockwise(column: list[int], ratio: int) -> list[int]:
+    return _differences([0, *accumulate(column)], ratio)
+
+
+def _differences(running: list[int], width: int) -> list[int]:
+    edges = running[::width]
+    if (len(running) - 1) % width:
+        edges.append(running[-1])  # the last block is shorter
+    return list(map(sub, edges[1:], edges))
+
+
+def _joined(recipes: dict[int, object], children: range) -> object:
+    if not recipes:
+        return None
+    found = [recipes[i] for i in children if i in recipes]
+    return found[0] if len(found) == 1 else found or None
+
+
+def _blocks_of(recipes: list[object]) -> Iterator[_Block]:
+    waiting = list(recipes)
+    while waiting:
+        recipe = waiting.pop()
+        if isinstance(recipe, _Block):
+            yield recipe
+        elif isinstance(recipe, (tuple, list)):
+            waiting.extend(recipe)
+
+
+def _assemble(
+    columns: _Columns, blocks: list[_Block], whole: bool, chip: int, link: int, bound: int
+) -> ErasePlan:
+    erases: list[PlannedErase] = []
+    programs: list[int] = []
+    position = 0
+    for block in [*blocks, _Block(len(columns.leaves), len(columns.leaves), 0)]:
+        _apart(columns, position, block.first, erases, programs)
+        if block.first < block.last:
+            erases.append(_at_once(columns, block, whole, programs))
+        position = block.last
+    return ErasePlan(tuple(erases), tuple(programs), chip, link, bound)
+
+
+def _apart(columns: _Columns, first: int, last: int, erases: list[PlannedErase], programs: list[int]) -> None:
+    """The leaves between two larger erases, each for itself."""
+    for leaf in columns.leaves[first:last]:
+        if leaf.need >= Need.REWRITE:
+            reason = EraseReason(1, 0, leaf.erase_us, leaf.erase_us)
+            erases.append(PlannedErase(leaf.address, leaf.size, False, reason))
+        if leaf.need == Need.WRITE or leaf.need == Need.REWRITE:
+            programs.append(leaf.address)
+
+
+def _at_once(columns: _Columns, block: _Block, whole: bool, programs: list[int]) -> PlannedErase:
+    needing = apart_us = taken_along = 0
+    leaves = columns.leaves[block.first : block.last]
+    for leaf in leaves:
+        if leaf.need >= Need.REWRITE:
+            needing += 1
+            apart_us += leaf.erase_us
+        elif leaf.program_us or leaf.link_us:
+            taken_along += 1
+        else:
+            continue
+        if leaf.need != Need.ERASE_ONLY:
+            programs.append(leaf.address)
+    size = leaves[-1].address + leaves[-1].size - leaves[0].address
+    reason = EraseReason(needing, taken_along, block.erase_us, apart_us)
+    return PlannedErase(leaves[0].address, size, whole, reason)
