@@ -1,0 +1,96 @@
+"""Changes raw TOML data before it is read: what is assumed where a source is silent, and what a board overrides.
+
+Paths name a key with dots; an entry of an array of tables is named by its `size`: `erase.4096.typ_ms`.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from boardflash.description.model import Assumption
+from boardflash.description.toml_tables import Table, shown
+from boardflash.errors import BoardflashError
+
+
+def apply_assumed(
+    data: Mapping[str, Any], file: str, name: str
+) -> tuple[dict[str, Any], tuple[Assumption, ...]]:
+    """Moves the `[assumed]` table's values to their places, and says which they were."""
+    result = copy.deepcopy(dict(data))
+    if "assumed" not in result:
+        return result, ()
+    table = Table(result, file, "", tuple(result)).free_table("assumed")
+    del result["assumed"]
+    found = []
+    for path in table.keys():
+        entry = table.table(path, ("value", "reason"))
+        reason = entry.text("reason")
+        raw = data["assumed"][path]
+        if "value" not in raw:
+            entry.fail("value", "the value is missing")
+        parent, key = _parent(result, path)
+        if parent is None:
+            table.fail(path, "no such place in this file")
+        if key in parent:
+            table.fail(
+                path, f"the file gives {shown(parent[key])} already; an assumption stands where nothing does"
+            )
+        parent[key] = raw["value"]
+        found.append(Assumption(subject=f"{name} {path}", value=shown(raw["value"]), reason=reason))
+    return result, tuple(found)
+
+
+def apply_override(
+    data: Mapping[str, Any], override: Mapping[str, Any], prefix: str
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """`data` with the board's values in place of the chip's, and one line for each that differs."""
+    result = copy.deepcopy(dict(data))
+    changed = []
+    for path, value in _leaves(override, ""):
+        parent, key = _parent(result, path, create=True)
+        assert parent is not None
+        old = parent.get(key)
+        if key in parent and old == value and type(old) is type(value):
+            continue
+        was = f"chip file: {shown(old)}" if key in parent else "chip file: not given"
+        parent[key] = copy.deepcopy(value)
+        changed.append(f"{prefix}.{path} = {shown(value)} ({was})")
+    return result, tuple(changed)
+
+
+def refuse_fixed(override: Table, fixed: tuple[str, ...]) -> None:
+    """What identifies a chip file can't be overridden by a board."""
+    for key in fixed:
+        if key in override:
+            raise BoardflashError(
+                "a board can't override this; write a chip file of your own", where=override.where(key)
+            )
+
+
+def _leaves(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        here = f"{path}.{key}" if path else key
+        if isinstance(value, dict):
+            yield from _leaves(value, here)
+        else:
+            yield here, value
+
+
+def _parent(data: dict[str, Any], path: str, *, create: bool = False) -> tuple[dict[str, Any] | None, str]:
+    """The table that holds the last key of `path`, or None if the way there doesn't exist."""
+    *steps, key = path.split(".")
+    here: Any = data
+    for step in steps:
+        if isinstance(here, list):
+            here = next(
+                (item for item in here if isinstance(item, dict) and str(item.get("size")) == step), None
+            )
+        elif isinstance(here, dict) and create:
+            here = here.setdefault(step, {})
+        elif isinstance(here, dict):
+            here = here.get(step)
+        if here is None:
+            return None, key
+    return (here, key) if isinstance(here, dict) else (None, key)
