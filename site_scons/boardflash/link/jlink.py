@@ -9,7 +9,7 @@ big-endian. Command strings: SEGGER knowledge base, "J-Link Command Strings".
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
@@ -74,7 +74,6 @@ class Link:
         by_serial: bool = True,
         timebase: Timebase | None = None,
         simulated: bool = False,
-        on_close: Sequence[Callable[[], None]] = (),
     ) -> None:
         """Open the probe and connect; `by_serial` = False takes the library's only probe.
 
@@ -86,7 +85,7 @@ class Link:
         self._serial = serial
         self._settings = settings
         self._timebase: Timebase = timebase if timebase is not None else RealTime()
-        self._on_close = list(on_close)
+        self._on_close: list[Callable[[], None]] = []
         self._closed = False
         self._dll = library.dll()
         self._jlink = pylink.JLink(
@@ -124,6 +123,10 @@ class Link:
         finally:
             while self._on_close:
                 self._on_close.pop()()
+
+    def on_close(self, action: Callable[[], None]) -> None:
+        """Do this after the probe has been let go, the last one first."""
+        self._on_close.append(action)
 
     # Who is at the other end
 

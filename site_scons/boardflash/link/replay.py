@@ -1,0 +1,188 @@
+"""Replays a trace: a J-Link library that gives the recorded answers, as long as the calls are the same.
+
+With the plan of a session that failed on somebody's bench, this is that session, without the bench.
+"""
+
+from __future__ import annotations
+
+import base64
+import ctypes
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from boardflash.errors import BoardflashError
+from boardflash.link.trace import CALLBACKS, FORMAT, describe, pointee
+
+NO_PROBE = -256
+SHOWN = 160
+
+# pylink asks these before every call, and how often depends on its version; they are not compared.
+QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
+# Exports that pylink uses only where the DLL has them.
+OPTIONAL = ("JLINK_SetHookUnsecureDialog",)
+
+
+class ReplayLibrary:
+    """`dll()` answers from the trace; `time` is the board's clock as it was."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        header, self._calls = _read(path)
+        self.simulated = bool(header.get("simulated"))
+        self._serial = header.get("serial")
+        self.time = ReplayTime()
+        self._next = 0
+        self._deviated = False
+        self._answers: dict[str, Any] = dict.fromkeys(QUESTIONS, 0)
+        self._handlers: dict[str, Callable[[bytes], Any]] = {}
+        self._functions = _ReplayFunctions(self)
+
+    def dll(self) -> _ReplayFunctions:
+        return self._functions
+
+    @property
+    def serial(self) -> int:
+        """Of the probe that the session was with."""
+        if self._serial is not None:
+            return int(self._serial)
+        chosen = [c["a"][0] for c in self._calls if c["f"] == "JLINKARM_EMU_SelectByUSBSN"]
+        if not chosen:
+            raise BoardflashError("no probe was opened in this trace", where=str(self._path))
+        return int(chosen[0])
+
+    @property
+    def remaining(self) -> int:
+        """Calls of the trace that have not been made, questions left out."""
+        return sum(call["f"] not in QUESTIONS for call in self._calls[self._next :])
+
+    def has(self, name: str) -> bool:
+        return name not in OPTIONAL or any(call["f"] == name for call in self._calls)
+
+    def answer(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        if self._deviated:  # said once; what follows only lets go of the probe
+            return 0 if name in QUESTIONS else NO_PROBE
+        if name in QUESTIONS:
+            return self._question(name)
+        self._skip_questions()
+        made = {"f": name, "a": [*map(describe, args), *map(describe, named.values())]}
+        if self._next >= len(self._calls):
+            raise self._deviation("the trace ends here", made)
+        call = self._calls[self._next]
+        if call["f"] != name or call["a"] != made["a"]:
+            raise self._deviation(f"recorded was {_show(call)}", made)
+        self._next += 1
+        self.time.reached(call["t"])
+        if name in CALLBACKS:
+            self._handlers[CALLBACKS[name]] = args[0]
+        for kind, text in call.get("m", ()):
+            self._handlers[kind](text.encode())
+        for n, written in call.get("o", {}).items():
+            self._write(pointee(args[int(n)]), written)
+        result = call["r"]
+        return self._functions.text(result["text"]) if isinstance(result, dict) else result
+
+    def _question(self, name: str) -> Any:
+        """From the questions recorded next, if it is among them; else the last answer still holds."""
+        for n in range(self._next, len(self._calls)):
+            call = self._calls[n]
+            if call["f"] not in QUESTIONS:
+                break
+            if call["f"] == name:
+                self._answers[name] = call["r"]
+                self._next = n + 1
+                break
+        return self._answers[name]
+
+    def _skip_questions(self) -> None:
+        while self._next < len(self._calls) and self._calls[self._next]["f"] in QUESTIONS:
+            call = self._calls[self._next]
+            self._answers[call["f"]] = call["r"]
+            self._next += 1
+
+    def _write(self, target: Any, written: dict[str, Any]) -> None:
+        raw = base64.b64decode(written["bytes"])
+        ctypes.memmove(ctypes.addressof(target), raw, min(len(raw), ctypes.sizeof(target)))
+        for field, text in written.get("texts", {}).items():
+            if text is not None:
+                setattr(target, field, ctypes.cast(self._functions.text(text), type(getattr(target, field))))
+
+    def _deviation(self, what: str, made: dict[str, Any]) -> BoardflashError:
+        self._deviated = True
+        line = self._next + 2  # the header is line 1
+        return BoardflashError(
+            f"this session deviates from the trace: {what}, made was {_show(made)}",
+            where=f"{self._path.name}: line {line}",
+        )
+
+
+class ReplayTime:
+    """The board's clock of the recorded session."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+
+    def now(self) -> float:
+        return self._now
+
+    def pause(self, seconds: float) -> None:
+        self._now += seconds
+
+    def reached(self, seconds: float) -> None:
+        self._now = seconds
+
+
+class _ReplayFunctions:
+    def __init__(self, replay: ReplayLibrary) -> None:
+        self._replay = replay
+        self._keep: list[Any] = []
+
+    def __getattr__(self, name: str) -> _ReplayFunction:
+        if not name.startswith("JLINK") or not self._replay.has(name):
+            raise AttributeError(name)
+        function = _ReplayFunction(name, self._replay)
+        self.__dict__[name] = function
+        return function
+
+    def text(self, text: str | None) -> Any:
+        if text is None:
+            return None
+        self._keep.append(ctypes.create_string_buffer(text.encode()))
+        return ctypes.cast(self._keep[-1], ctypes.c_char_p)
+
+
+class _ReplayFunction:
+    def __init__(self, name: str, replay: ReplayLibrary) -> None:
+        self._name = name
+        self._replay = replay
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self._replay.answer(self._name, args, named)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as failure:
+        raise BoardflashError(f"the trace cannot be read: {failure}", where=str(path)) from failure
+    records: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except ValueError as failure:
+            if number == len(lines):
+                break  # cut off while it was written
+            raise BoardflashError(
+                f"not a line of a trace: {failure}", where=f"{path}: line {number}"
+            ) from failure
+        records.append(record)
+    if not records or not isinstance(records[0], dict) or records[0].get("boardflash_trace") != FORMAT:
+        raise BoardflashError(f"not a trace of format {FORMAT}", where=str(path))
+    return records[0], records[1:]
+
+
+def _show(call: dict[str, Any]) -> str:
+    name = call["f"].replace("JLINKARM_", "").replace("JLINK_", "")
+    text = f"{name}({', '.join(json.dumps(arg) for arg in call['a'])})"
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
