@@ -1,18 +1,24 @@
 """Serial NOR flash chips of the simulated board, modelled from their datasheets' rules.
 
-`create_chip` is the door: it reads the part's facts (TOML beside this file) and picks the vendor's
-model. What a chip is, and what it was told at start, stands in `chip.py` and `options.py`.
+`create_chip` is the door: it reads the part's facts (`parts/*.toml`) and picks the vendor's model. What
+the bus and the board see of a chip stands in `chip.py`; its start state and faults in `options.py`.
 """
 
 from __future__ import annotations
 
 from boardflash.sim.nor.chip import NorChip
-from boardflash.sim.nor.options import ChipOptions
+from boardflash.sim.nor.micron import Micron
+from boardflash.sim.nor.options import ChipOptions, StuckBit
+from boardflash.sim.nor.part import load_part, part_names
+from boardflash.sim.nor.winbond import Winbond
 from boardflash.sim.target import VirtualClock
 
-__all__ = ["ChipOptions", "NorChip", "create_chip"]
+__all__ = ["ChipOptions", "NorChip", "StuckBit", "create_chip", "part_names"]
+
+_VENDORS = {"micron": Micron, "winbond": Winbond}
 
 
 def create_chip(name: str, clock: VirtualClock, options: ChipOptions | None = None) -> NorChip:
-    """The chip `name` ("N25Q128A13", "W25Q128JV-IQ", "W25Q128JV-IM"), powered up in its start state."""
-    raise NotImplementedError
+    """The chip of that order number ("N25Q128A13ESE40", "W25Q128JV-IQ"), powered up in its start state."""
+    part = load_part(name)
+    return _VENDORS[part.vendor](part, clock, options or ChipOptions())

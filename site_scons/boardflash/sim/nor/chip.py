@@ -25,9 +25,18 @@ class NorChip(Protocol):
 
     name: str
     size: int
-    array: bytearray
     dirty: bool  # array or non-volatile registers changed; the board clears it after saving
-    stats: ChipStats
+
+    @property
+    def array(self) -> bytearray:
+        """The cells; load with `array[:] = ...`."""
+
+    @property
+    def stats(self) -> ChipStats: ...
+
+    @property
+    def steady(self) -> bool:
+        """What the chip puts out from here on depends on neither time nor further input."""
 
     def select(self, at_ps: int) -> None:
         """nCS falls."""
@@ -39,7 +48,7 @@ class NorChip(Protocol):
         """Clocks in which the host listens: levels of the bus; `idle` are those without the chip."""
 
     def read_bytes(self, lines: int, count: int) -> bytes | None:
-        """Fast path of `clock_out`: None unless the chip puts out memory on `lines` lines from a byte's start."""
+        """Fast `clock_out`: None unless the chip is putting out data on `lines` lines, at a byte's start."""
 
     def write_bytes(self, lines: int, data: bytes) -> bool:
         """Fast path of `clock_in`: False unless the chip takes data on `lines` lines from a byte's start."""

@@ -35,7 +35,7 @@ class ChipOptions:
 
     @classmethod
     def from_table(cls, table: dict[str, object], where: str) -> ChipOptions:
-        """From a TOML table: `stuck = [{ address, bit, value }]`, `registers = { sr1 = 0x1C }`, IDs as "EF 40 18"."""
+        """From TOML: `stuck = [{ address, bit, value }]`, `registers = { sr1 = 0x1C }`, IDs as "EF 40 18"."""
         known = {f.name for f in fields(cls)}
         for key in table:
             if key not in known:
