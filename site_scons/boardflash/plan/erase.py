@@ -14,15 +14,15 @@ Equal plans: less work in sum, then fewer erases, then the lower address.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import accumulate
-from operator import sub
+from operator import add, and_, mul, ne, sub
 from typing import NamedTuple
 
 from boardflash.errors import BoardflashError
-from boardflash.plan.fronts import Front, Point, add, minimise, prune
+from boardflash.plan.fronts import Front, Point, both, minimise, prune
 
 
 class Need(IntEnum):
@@ -129,25 +129,17 @@ class _Columns:
         self.address: tuple[int, ...] = address
         self.size: tuple[int, ...] = size
         needs = bytes(need)
-        # Once a larger erase has taken the leaf; ERASE_ONLY stays blank.
-        self.again_chip: list[int] = [
-            0 if n == Need.ERASE_ONLY else p if e is None else e
-            for n, p, e in zip(needs, program, erased_program, strict=True)
-        ]
-        self.again_link: list[int] = [
-            0 if n == Need.ERASE_ONLY else p if e is None else e
-            for n, p, e in zip(needs, link, erased_link, strict=True)
-        ]
+        # Masks and whole-column products: at 32,768 leaves a loop in Python would be most of the time.
+        self.must = needs.translate(_MUST)
+        self.written = needs.translate(_WRITTEN)
+        comes_back = needs.translate(_COMES_BACK)
+        self.must_erase_us = list(map(mul, erase, self.must))
         # The best for the leaf by itself.
-        self.must = [n >= Need.REWRITE for n in needs]
-        self.chip: list[int] = [
-            e + a if m else p if n else 0
-            for m, n, e, a, p in zip(self.must, needs, erase, self.again_chip, program, strict=True)
-        ]
-        self.link: list[int] = [
-            a if m else k if n else 0
-            for m, n, a, k in zip(self.must, needs, self.again_link, link, strict=True)
-        ]
+        self.chip = list(map(add, self.must_erase_us, map(mul, program, self.written)))
+        self.link = list(map(mul, link, self.written))
+        # Once a larger erase has taken the leaf.
+        self.again_chip = list(map(mul, _or_else(erased_program, program), comes_back))
+        self.again_link = list(map(mul, _or_else(erased_link, link), comes_back))
         self.forbidden: tuple[bool, ...] = forbidden
         self.contested: dict[int, Front] = {}
         for i in self._clearing(needs, erased_program, erased_link):
@@ -161,10 +153,24 @@ class _Columns:
         self, needs: bytes, programs: Sequence[int | None], links: Sequence[int | None]
     ) -> Iterator[int]:
         """Leaves that only clear bits, where an erase might be cheaper than that."""
+        if programs.count(None) == links.count(None) == len(needs):
+            return
         for i, need in enumerate(needs):
             different = programs[i] is not None or links[i] is not None
             if different and need == Need.WRITE and not self.forbidden[i]:
                 yield i
+
+
+# Indexed by Need: is erased in any case; is programmed in any case; is programmed after a larger erase.
+_MUST = bytes([0, 0, 1, 1]).ljust(256, b"\0")
+_WRITTEN = bytes([0, 1, 1, 0]).ljust(256, b"\0")
+_COMES_BACK = bytes([1, 1, 1, 0]).ljust(256, b"\0")
+
+
+def _or_else(values: Sequence[int | None], others: Sequence[int]) -> Iterable[int]:
+    if values.count(None) == len(values):
+        return others
+    return [o if v is None else v for v, o in zip(values, others, strict=True)]
 
 
 def plan_erases(
@@ -195,15 +201,17 @@ def plan_erases(
 
 
 def _check(columns: _Columns) -> None:
-    if any(a + s != b for a, s, b in zip(columns.address, columns.size, columns.address[1:], strict=False)):
+    if any(map(ne, map(add, columns.address, columns.size), columns.address[1:])):
         raise ValueError("leaves must lie one after the other")
-    for address, must, forbidden in zip(columns.address, columns.must, columns.forbidden, strict=True):
-        if must and forbidden:
-            raise BoardflashError(
-                "must be erased to hold the image, but the board file protects it; "
-                "leave it out of the image, or out of `protect`",
-                where=f"{address:#010x}",
-            )
+    if any(map(and_, columns.must, columns.forbidden)):
+        at = next(
+            a for a, m, f in zip(columns.address, columns.must, columns.forbidden, strict=True) if m and f
+        )
+        raise BoardflashError(
+            "must be erased to hold the image, but the board file protects it; "
+            "leave it out of the image, or out of `protect`",
+            where=f"{at:#010x}",
+        )
 
 
 class _Roots(NamedTuple):
@@ -218,7 +226,7 @@ class _Roots(NamedTuple):
 def _roots(columns: _Columns, options: Sequence[EraseOption]) -> _Roots:
     sums = _Sums(columns)
     chip, link = list(columns.chip), list(columns.link)
-    erases = [int(must) for must in columns.must]
+    erases = list(columns.must)
     fronts: dict[int, Front] = {}
     recipes: dict[int, object] = {}
     for i, front in columns.contested.items():
@@ -236,40 +244,46 @@ def _roots(columns: _Columns, options: Sequence[EraseOption]) -> _Roots:
         again_chip, again_link, musts, forbidden = sums.of_blocks(width)
         below_fronts, below_recipes, fronts, recipes = fronts, recipes, {}, {}
         open_blocks = {i // ratio for i in below_fronts}
-        for k in range(len(chip)):
-            if not musts[k] and k not in open_blocks:
+        whole_blocks = len(columns.leaves) // width
+        for k, must in enumerate(musts):
+            if not must and k not in open_blocks:
                 continue
+            at_once = None
+            if k < whole_blocks and not forbidden[k]:
+                at_once = (option.erase_us + again_chip[k], again_link[k], 1)
             children = range(k * ratio, (k + 1) * ratio)
-            recipe = _joined(below_recipes, children)
-            parts = [below_fronts[i] for i in children if i in below_fronts] if k in open_blocks else []
-            front = [Point(chip[k], link[k], erases[k], recipe)]
-            for part in parts:
-                front = add(front, part)
-            last = (k + 1) * width
-            if last <= len(columns.leaves) and not forbidden[k]:
-                block = _Block(k * width, last, option.erase_us)
-                at_once = Point(option.erase_us + again_chip[k], again_link[k], 1, block)
-                front = _with(front, at_once)
+            recipe = _joined(below_recipes, children) if below_recipes else None
+            if k not in open_blocks:
+                apart = (chip[k], link[k], erases[k])
+                if at_once is None or (apart <= at_once and apart[1] <= at_once[1]):
+                    if recipe is not None:
+                        recipes[k] = recipe
+                    continue
+                block = _Block(k * width, (k + 1) * width, option.erase_us)
+                if at_once <= apart and at_once[1] <= apart[1]:
+                    chip[k], link[k], erases[k] = at_once
+                    recipes[k] = block
+                    continue
+                # Neither beats the other, so they differ in both times.
+                front = [Point(*apart, recipe), Point(*at_once, block)]
+                if at_once < apart:
+                    front.reverse()
+            else:
+                front = [Point(chip[k], link[k], erases[k], recipe)]
+                for i in children:
+                    if i in below_fronts:
+                        front = both(front, below_fronts[i])
+                if at_once is not None:
+                    block = _Block(k * width, (k + 1) * width, option.erase_us)
+                    front = prune([*front, Point(*at_once, block)])
             if len(front) == 1:
-                chip[k], link[k], erases[k], recipe = front[0]
-                if recipe is not None:
-                    recipes[k] = recipe
+                chip[k], link[k], erases[k], recipes[k] = front[0]
             else:
                 chip[k] = link[k] = erases[k] = 0
                 fronts[k] = front
     return _Roots(
         [fronts[k] for k in sorted(fronts)], [recipes[k] for k in sorted(recipes)], sum(chip), sum(link)
     )
-
-
-def _with(front: Front, point: Point) -> Front:
-    """`front` and one more way; the common case, one against one, without sorting."""
-    if len(front) > 1:
-        return prune([*front, point])
-    only = front[0]
-    if only[:3] <= point[:3]:
-        return front if only.link <= point.link else [only, point]
-    return [point] if point.link <= only.link else [point, only]
 
 
 class _Sums:
@@ -329,27 +343,29 @@ def _assemble(
 
 def _apart(columns: _Columns, first: int, last: int, erases: list[PlannedErase], programs: list[int]) -> None:
     """The leaves between two larger erases, each for itself."""
-    for leaf in columns.leaves[first:last]:
-        if leaf.need >= Need.REWRITE:
-            reason = EraseReason(1, 0, leaf.erase_us, leaf.erase_us)
-            erases.append(PlannedErase(leaf.address, leaf.size, False, reason))
-        if leaf.need == Need.WRITE or leaf.need == Need.REWRITE:
-            programs.append(leaf.address)
+    part = slice(first, last)
+    rows = zip(
+        columns.address[part],
+        columns.size[part],
+        columns.must[part],
+        columns.written[part],
+        columns.must_erase_us[part],
+        strict=True,
+    )
+    for address, size, must, written, erase_us in rows:
+        if must:
+            erases.append(PlannedErase(address, size, False, EraseReason(1, 0, erase_us, erase_us)))
+        if written:
+            programs.append(address)
 
 
 def _at_once(columns: _Columns, block: _Block, whole: bool, programs: list[int]) -> PlannedErase:
-    needing = apart_us = taken_along = 0
-    leaves = columns.leaves[block.first : block.last]
-    for leaf in leaves:
-        if leaf.need >= Need.REWRITE:
-            needing += 1
-            apart_us += leaf.erase_us
-        elif leaf.program_us or leaf.link_us:
-            taken_along += 1
-        else:
-            continue
-        if leaf.need != Need.ERASE_ONLY:
-            programs.append(leaf.address)
-    size = leaves[-1].address + leaves[-1].size - leaves[0].address
-    reason = EraseReason(needing, taken_along, block.erase_us, apart_us)
-    return PlannedErase(leaves[0].address, size, whole, reason)
+    part = slice(block.first, block.last)
+    addresses, must = columns.address[part], columns.must[part]
+    again = [c or k for c, k in zip(columns.again_chip[part], columns.again_link[part], strict=True)]
+    programs += [a for a, w, cost in zip(addresses, columns.written[part], again, strict=True) if w or cost]
+    needing = sum(must)
+    taken_along = sum(1 for m, cost in zip(must, again, strict=True) if cost and not m)
+    size = addresses[-1] + columns.size[block.last - 1] - addresses[0]
+    reason = EraseReason(needing, taken_along, block.erase_us, sum(columns.must_erase_us[part]))
+    return PlannedErase(addresses[0], size, whole, reason)

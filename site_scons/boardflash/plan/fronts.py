@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import NamedTuple
 
 
@@ -30,6 +31,7 @@ class Choice(NamedTuple):
     bound: int  # no choice has a lower max(chip, link)
 
 
+_COSTS = itemgetter(0, 1, 2)  # a recipe has no order
 # So many points a front keeps; beyond, only its convex hull is kept, which leaves the bound valid.
 _MAX_POINTS = 256
 # So many states the exact search looks at: some 20 ms.
@@ -38,7 +40,7 @@ _MAX_STATES = 16_000
 
 def prune(points: list[Point]) -> Front:
     """What is left of `points` when everything that another one beats is gone."""
-    points.sort(key=lambda p: p[:3])
+    points.sort(key=_COSTS)
     front: Front = []
     for point in points:
         if not front or point.link < front[-1].link:
@@ -46,11 +48,10 @@ def prune(points: list[Point]) -> Front:
     return front if len(front) <= _MAX_POINTS else [front[i] for i in _hull(front)]
 
 
-def add(a: Front, b: Front) -> Front:
+def both(a: Front, b: Front) -> Front:
     """The front of two places taken together."""
-    if len(a) == 1 and len(b) == 1:
-        return [_sum(a[0], b[0])]
-    return prune([_sum(p, q) for p in a for q in b])
+    sums = [_sum(p, q) for p in a for q in b]
+    return sums if len(a) == 1 or len(b) == 1 else prune(sums)
 
 
 def minimise(fronts: Sequence[Front], chip: int, link: int) -> Choice:
@@ -162,7 +163,7 @@ def _search(
             and chip_weight * (c + p.chip) + link_weight * (lk + p.link) + rest_mean
             < limit * (chip_weight + link_weight)
         ]
-        grown.sort(key=lambda s: s[:3])
+        grown.sort(key=_COSTS)
         states = []
         for state in grown:
             if not states or state[1] < states[-1][1]:
