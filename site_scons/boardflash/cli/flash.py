@@ -27,19 +27,22 @@ def run(arguments: argparse.Namespace) -> int:
         force=arguments.force,
         reset_run=not arguments.no_run,
     )
-    with Teller(json_target=arguments.json) as teller, connect(arguments, plan.board) as link:
-        if link.simulated:
-            teller.note(simulated_line(plan.board.name, link.serial))
-        report = None
-        if arguments.trust == "stamp" and not arguments.force:
-            report = _trusted(arguments, plan, link, options, teller)
-        if report is None:
-            remove_stamps(arguments.stamp)
-            report = flash(plan, link, options, teller)
+    with Teller(json_target=arguments.json) as teller:
+        with connect(arguments, plan.board) as link:
+            if link.simulated:
+                teller.note(simulated_line(plan.board.name, link.serial))
+            report = None
+            if arguments.trust == "stamp" and not arguments.force:
+                report = _trusted(arguments, plan, link, options, teller)
+            trusted = report is not None
+            if report is None:
+                remove_stamps(arguments.stamp)
+                report = flash(plan, link, options, teller)
+        if not trusted:
             write_stamps(arguments.stamp, report)
         teller.lines(report.lines())
-        if link.simulated:
-            teller.note(f"simulated board {plan.board.name}: done")
+        if report.simulated:
+            teller.note(f"simulated board {report.board}: done")
     if arguments.json is not None:
         write_json(arguments.json, report.to_json())
     return int(report.exit_code)

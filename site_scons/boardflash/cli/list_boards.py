@@ -8,16 +8,16 @@ from boardflash.cli.output import write_json
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from boardflash.description.load import list_boards
+    from boardflash.description.load import board_path_from_environment, list_boards
 
-    boards = list_boards(tuple(arguments.board_path))
+    boards = list_boards(tuple(arguments.board_path) or board_path_from_environment())
     if arguments.json is not None:
         write_json(
             arguments.json,
-            {"schema": 1, "boards": [{"name": b.name, "title": b.title, "file": b.file} for b in boards]},
+            {"schema": 1, "boards": [{"name": b.name, "title": b.title, "mcu": b.mcu} for b in boards]},
         )
         return 0
     width = max((len(board.name) for board in boards), default=0)
     for board in boards:
-        print(f"{board.name:{width}}  {board.title}")
+        print(f"{board.name:{width}}  {board.mcu:14}  {board.title}")
     return 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from boardflash.cli.plans import board_of, named_plan, plan_of, toolchain_of, write_plan
+from boardflash.cli.plans import board_of, cached_loader, named_plan, plan_of, toolchain_of, write_plan
 from boardflash.errors import BoardflashError, ExitCode
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from boardflash.plan.file import describe
+    from boardflash.plan.describe import describe
 
     if named_plan(arguments.inputs) is not None:
         plan = plan_of(arguments)
@@ -22,8 +21,12 @@ def run(arguments: argparse.Namespace) -> int:
         board = board_of(arguments)
         specs = [InputSpec.parse(text) for text in arguments.inputs]
         arguments.output.mkdir(parents=True, exist_ok=True)
-        loader = arguments.loader or _own_loader(arguments)
-        plan = write_plan(board, specs, loader, arguments.output)
+        loader = arguments.loader or cached_loader(board, toolchain_of(arguments)).elf
+        # Beside the plan, so that the folder can go elsewhere as it is.
+        own = arguments.output / "loader.elf"
+        if not (own.exists() and own.samefile(loader)):
+            own.write_bytes(loader.read_bytes())
+        plan = write_plan(board, specs, own, arguments.output)
         if arguments.all_regions:
             planned = {region.name for region in plan.regions}
             for region in board.regions:
@@ -34,13 +37,3 @@ def run(arguments: argparse.Namespace) -> int:
         for line in describe(plan):
             print(line)
     return 0
-
-
-def _own_loader(arguments: argparse.Namespace) -> Path:
-    """The board's loader, put beside the plan so that the folder can go elsewhere as it is."""
-    from boardflash.cli.plans import cached_loader
-
-    loader = cached_loader(board_of(arguments), toolchain_of(arguments))
-    own = Path(arguments.output) / "loader.elf"
-    own.write_bytes(loader.elf.read_bytes())
-    return own

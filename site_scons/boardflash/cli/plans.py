@@ -51,13 +51,13 @@ def named_plan(inputs: Sequence[str]) -> Path | None:
 
 def board_of(arguments: argparse.Namespace) -> Board:
     """The board that `--board` names."""
-    from boardflash.description.load import load_board
+    from boardflash.description.load import board_path_from_environment, load_board
 
     if arguments.board is None:
         raise BoardflashError(
             "which board? say --board NAME; `boardflash list-boards` lists them", code=ExitCode.USAGE
         )
-    return load_board(arguments.board, tuple(arguments.board_path))
+    return load_board(arguments.board, tuple(arguments.board_path) or board_path_from_environment())
 
 
 def toolchain_of(arguments: argparse.Namespace) -> Toolchain:
