@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from boardflash.description.model import Board, Chip
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.image.model import ERASED, Piece, digest_of
+from boardflash.image.model import ERASED, Piece, RegionImage, digest_of
 from boardflash.loader.protocol import REGION_NUMBERS, Operation, Result
 from boardflash.loader.session import LoaderSession
 from boardflash.program.journal import Journal, Preserved
@@ -169,7 +169,7 @@ class RegionJob:
         """The unit with its bytes: image over neighbours over blank."""
         image = self.work.image
         if not unit.erase:
-            return UnitTask(unit, tuple((p.address, image.read(p.address, p.size)) for p in unit.pieces), ())
+            return UnitTask(unit, _joined(image, unit.pieces), ())
         content = bytearray(image.read(unit.address, unit.size))
         kept = tuple(self._kept.get(unit.address, ()))
         for item in kept:
@@ -263,6 +263,17 @@ class RegionJob:
         """The units are written and verified: their journal entries go."""
         for unit in units:
             self._journal.forget_within(unit.address, unit.size)
+
+
+def _joined(image: RegionImage, pieces: Sequence[Piece]) -> tuple[tuple[int, bytes], ...]:
+    """The bytes of the pieces, those that adjoin in one part."""
+    spans: list[tuple[int, int]] = []
+    for piece in pieces:
+        if spans and spans[-1][1] == piece.address:
+            spans[-1] = (spans[-1][0], piece.end)
+        else:
+            spans.append((piece.address, piece.end))
+    return tuple((start, image.read(start, end - start)) for start, end in spans)
 
 
 def stretches(address: int, data: bytes, page_size: int) -> Iterator[tuple[int, int]]:

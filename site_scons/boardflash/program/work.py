@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boardflash.description.model import Board, Chip, Region
 from boardflash.errors import BoardflashError
@@ -20,6 +20,8 @@ from boardflash.program.overlay import uncovered
 #: A 32-bit word on SWD: 46 clocks (DESIGN section 7), so bytes take 11.5 clocks each.
 SWD_CLOCKS_PER_BYTE = 46 / 4
 BLANK_PAGE_SIZE = 256
+#: Blank leaves that adjoin are programmed as one stretch of about this size.
+JOINED = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -267,9 +269,14 @@ def _fill(
             spans.popleft()
         if leaf.need != Need.WRITE or (spans and spans[0][0] <= leaf.address):
             continue
-        own = by_leaf[leaf.address]
-        pieces = tuple(Piece(d.address, d.size, digest_of(image.read(d.address, d.size))) for d in own)
-        units.append(Unit(leaf.address, leaf.size, False, False, pieces, (), "the device is blank here"))
+        pieces = tuple(
+            Piece(d.address, d.size, digest_of(image.read(d.address, d.size))) for d in by_leaf[leaf.address]
+        )
+        last = units[-1] if units and not units[-1].erase else None
+        if last is not None and last.end == leaf.address and last.size < JOINED and last.address != guard_at:
+            units[-1] = replace(last, size=last.size + leaf.size, pieces=last.pieces + pieces)
+        else:
+            units.append(Unit(leaf.address, leaf.size, False, False, pieces, (), "the device is blank here"))
     units.sort(key=lambda unit: unit.address)
     for unit in units:
         if unit.address == guard_at:
