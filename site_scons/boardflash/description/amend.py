@@ -1,4 +1,4 @@
-"""Changes raw TOML data before it is read: what is assumed where a source is silent, and what a board overrides.
+"""Changes raw TOML data before it is read: assumptions where a source is silent, and what a board overrides.
 
 Paths name a key with dots; an entry of an array of tables is named by its `size`: `erase.4096.typ_ms`.
 """
@@ -24,7 +24,7 @@ def apply_assumed(
     table = Table(result, file, "", tuple(result)).free_table("assumed")
     del result["assumed"]
     found = []
-    for path in table.keys():
+    for path in table.names():
         entry = table.table(path, ("value", "reason"))
         reason = entry.text("reason")
         raw = data["assumed"][path]
@@ -43,18 +43,21 @@ def apply_assumed(
 
 
 def apply_override(
-    data: Mapping[str, Any], override: Mapping[str, Any], prefix: str
+    data: Mapping[str, Any], override: Mapping[str, Any], prefix: str, where: str
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """`data` with the board's values in place of the chip's, and one line for each that differs."""
     result = copy.deepcopy(dict(data))
     changed = []
     for path, value in _leaves(override, ""):
         parent, key = _parent(result, path, create=True)
-        assert parent is not None
-        old = parent.get(key)
-        if key in parent and old == value and type(old) is type(value):
+        if parent is None:
+            raise BoardflashError("no such place in the chip file", where=f"{where} {path} = {shown(value)}")
+        assumed = _forget_assumed(result, path)
+        old = parent.get(key, assumed)
+        if old == value and type(old) is type(value) and assumed is None:
             continue
-        was = f"chip file: {shown(old)}" if key in parent else "chip file: not given"
+        kind = "chip file" if assumed is None else "assumed"
+        was = f"{kind}: {'not given' if old is None else shown(old)}"
         parent[key] = copy.deepcopy(value)
         changed.append(f"{prefix}.{path} = {shown(value)} ({was})")
     return result, tuple(changed)
@@ -67,6 +70,17 @@ def refuse_fixed(override: Table, fixed: tuple[str, ...]) -> None:
             raise BoardflashError(
                 "a board can't override this; write a chip file of your own", where=override.where(key)
             )
+
+
+def _forget_assumed(data: dict[str, Any], path: str) -> object:
+    """Drops the assumptions that a value at `path` takes the place of; the one at `path` itself, or None."""
+    assumed = data.get("assumed")
+    if not isinstance(assumed, dict):
+        return None
+    entry = assumed.pop(path, None)
+    for below in [key for key in assumed if key.startswith(f"{path}.")]:
+        del assumed[below]
+    return entry.get("value") if isinstance(entry, dict) else None
 
 
 def _leaves(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:

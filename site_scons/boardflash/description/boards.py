@@ -11,7 +11,7 @@ from boardflash.description.files import Library
 from boardflash.description.mcus import Die
 from boardflash.description.model import Assumption, Board, Chip, Part, ProbeSettings, Qspi
 from boardflash.description.parts import Row, find_part, pins_of_family, read_parts, read_pins
-from boardflash.description.pins import CONTROL_SIGNALS, DATA_SIGNALS, parse_pins
+from boardflash.description.pins import CONTROL_SIGNALS, DATA_SIGNALS, PinTable, parse_pins
 from boardflash.description.regions import internal_region, protected_ranges, qspi_region
 from boardflash.description.toml_tables import Table, check_head
 from boardflash.errors import BoardflashError
@@ -33,8 +33,6 @@ def parse_board(data: Mapping[str, Any], file: str, stem: str, library: Library)
     regions = [internal_region(top, die.mcu, part, protects)]
     if qspi:
         regions.append(qspi_region(top, die.mcu, qspi.chips, protects))
-    assumptions += die.mcu.assumptions
-    assumptions += [entry for chip in (qspi.chips if qspi else ()) for entry in chip.assumptions]
     return Board(
         name=name,
         file=file,
@@ -75,16 +73,19 @@ def _part(top: Table, library: Library) -> tuple[Part, Die]:
 def _die(top: Table, row: Row, library: Library) -> Die:
     controllers = row.controllers.split("+")
     if not any(controller.startswith("QUADSPI") for controller in controllers):
+        has = " and ".join(controllers)
         top.fail(
-            "mcu",
-            f"{row.number} has {' and '.join(controllers)}, for which there is no driver; only QUADSPI has one",
+            "mcu", f"{row.number} has {has}, which no driver serves yet; QUADSPI is the one that is served"
         )
-    for name in library.names("mcus"):
-        die = library.mcu(name)
+    dies = [library.mcu(name) for name in library.names("mcus")]
+    for die in dies:
         if die.mcu.device_id == row.device_id and row.number.startswith(die.lines):
             return die
-    known = ", ".join(f"{name} ({library.mcu(name).mcu.title})" for name in library.names("mcus"))
-    top.fail("mcu", f"no die file for {row.number} (device ID {row.device_id:#05x}); there are {known}")
+    known = ", ".join(f"{die.mcu.name} ({die.mcu.title})" for die in dies)
+    raise BoardflashError(
+        f"no die file for {row.number} (device ID {row.device_id:#05x}); there are {known}",
+        where=top.where("mcu"),
+    )
 
 
 def _probe(top: Table, assumptions: list[Assumption]) -> ProbeSettings:
@@ -105,15 +106,17 @@ def _qspi(top: Table, part: Part, die: Die, library: Library) -> tuple[Qspi | No
         return None, ()
     table = top.table("qspi", _QSPI_KEYS)
     bank = table.integer("bank", 1, 2, 1)
-    functions = read_pins(library.tables, part.pinset)
+    chips, overrides = _chips(table, library)
     pins = parse_pins(
         table.table("pins", (*CONTROL_SIGNALS, *DATA_SIGNALS)),
         bank,
-        functions,
-        pins_of_family(library.tables, part.pinset),
-        part.number,
+        PinTable(
+            part.number,
+            read_pins(library.tables, part.pinset),
+            pins_of_family(library.tables, part.pinset),
+        ),
+        chips,
     )
-    chips, overrides = _chips(table, library)
     window = die.mcu.qspi.window_size
     for chip in chips:
         if chip.size > window:
@@ -149,14 +152,15 @@ def _chips(table: Table, library: Library) -> tuple[tuple[Chip, ...], tuple[str,
 def _overridden(
     data: Mapping[str, Any], override: Table, file: str, name: str
 ) -> tuple[Chip, tuple[str, ...]]:
-    amended, changed = apply_override(data, override.raw(), f"qspi.chip.{name}")
+    prefix = f"qspi.chip.{name}"
+    amended, changed = apply_override(data, override.raw(), prefix, override.where())
     try:
         return parse_chip(amended, file, name), changed
     except BoardflashError as error:
-        # The chip file alone is sound (or says so itself): what is wrong came from the board.
-        parse_chip(data, file, name)
-        detail = error.where.removeprefix(f"{file}: ")
-        raise BoardflashError(f"{detail}: {error.message}", where=override.where()) from None
+        parse_chip(data, file, name)  # if the chip file is at fault, it says so itself
+        place = error.where.removeprefix(f"{file}: ")
+        place = f"[{prefix}.{place[1:]}" if place.startswith("[") else f"[{prefix}] {place}"
+        raise BoardflashError(error.message, where=f"{override.file}: {place}") from None
 
 
 def _check_alternates(table: Table, chips: list[Chip]) -> None:

@@ -1,4 +1,4 @@
-"""What a board file means, without where it lies or how it is written: the basis of digests and of the plan."""
+"""What a board file means, without where it lies or how it is written: the basis of digests."""
 
 from __future__ import annotations
 

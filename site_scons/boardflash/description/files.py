@@ -35,7 +35,7 @@ class Library:
                 raise BoardflashError("no such folder", where=f"BOARDPATH: {folder}")
 
     def shown(self, path: Path) -> str:
-        """A file as messages name it: ours as `boards/...`, others relative to the working folder if they lie in it."""
+        """A file as messages name it: ours as `boards/...`, others relative to the working folder."""
         path = path.absolute()
         if path.is_relative_to(self._own):
             return "boards/" + path.relative_to(self._own).as_posix()

@@ -36,7 +36,8 @@ class BoardEntry:
     name: str
     title: str
     mcu: str
-    file: Path
+    file: str  # as messages show it
+    path: Path
 
 
 def load_board(name_or_path: str | Path, board_path: Sequence[Path] = ()) -> Board:
@@ -59,7 +60,7 @@ def list_boards(board_path: Sequence[Path] = ()) -> tuple[BoardEntry, ...]:
         path = library.board_file(name)
         file = library.shown(path)
         top = Table(read_toml(path, file), file, "", BOARD_KEYS)
-        entries.append(BoardEntry(name, top.text("title"), top.text("mcu"), path))
+        entries.append(BoardEntry(name, top.text("title"), top.text("mcu"), file, path))
     return tuple(entries)
 
 

@@ -32,6 +32,7 @@ _KEYS = (
     "ram",
     "gpio",
     "watchdog",
+    "other_ram",
     "simulated",
     "flash",
     "qspi",
@@ -81,6 +82,7 @@ def parse_mcu(data: Mapping[str, Any], file: str, stem: str) -> Die:
         clock=_clock(top.table("clock", _CLOCK_KEYS)),
         simulated=top.boolean("simulated"),
         assumptions=assumptions,
+        other_ram=_other_ram(top),
     )
     return Die(mcu, lines, _sizes(flash_table, flash))
 
@@ -114,6 +116,13 @@ def cut_sectors(runs: tuple[SectorRun, ...], size: int) -> tuple[SectorRun, ...]
         if count < run.count:
             break
     return tuple(cut) if size == 0 else None
+
+
+def _other_ram(top: Table) -> tuple[tuple[int, int], ...]:
+    if "other_ram" not in top:
+        return ()
+    tables = top.tables("other_ram", ("base", "size"))
+    return tuple((entry.integer("base", 0, _WORD), entry.integer("size", 1, 1 << 28)) for entry in tables)
 
 
 def _flash(table: Table) -> InternalFlash:
@@ -164,7 +173,7 @@ def _clock(table: Table) -> ClockTree:
     return ClockTree(
         driver=_driver(table),
         hclk_hz=table.integer("hclk_hz", 1_000_000, 180_000_000),  # DESIGN section 6: no over-drive
-        values={key: values.integer(key, 0, _WORD) for key in sorted(values.keys())},
+        values={key: values.integer(key, 0, _WORD) for key in sorted(values.names())},
         gpio_enable=_register(table, "gpio_enable"),
         qspi_enable=_register(table, "qspi_enable"),
         qspi_reset=_register(table, "qspi_reset"),

@@ -179,6 +179,9 @@ class Mcu:
     clock: ClockTree
     simulated: bool  # False: the programmer refuses to flash (nothing has proved the drivers)
     assumptions: tuple[Assumption, ...]
+    other_ram: tuple[
+        tuple[int, int], ...
+    ] = ()  # (base, size) of RAM that the loader leaves alone, ITCM for one
 
 
 @dataclass(frozen=True)

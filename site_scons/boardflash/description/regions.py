@@ -104,8 +104,7 @@ def _region(
                 below, above = max(e for e in edges if e < edge), min(e for e in edges if e > edge)
                 verb = "begins" if key == "address" else "ends"
                 entry.table.fail(
-                    key,
-                    f"{verb} inside an erase unit, at {edge:#010x}; the edges around it are {below:#010x} and {above:#010x}",
+                    key, f"{verb} inside the erase unit {below:#010x} to {above - 1:#010x}; protect all of it"
                 )
         if entry.address < previous_end:
             entry.table.fail("address", "overlaps another protected range")

@@ -68,7 +68,9 @@ class Table:
         """File, table and key, with the value if there is one: the place that a message begins with."""
         table = f"[{self.path}]" if self.path else ""
         entry = key
-        if key and value and key in self._data and not isinstance(self._data[key], dict):
+        if isinstance(self._data.get(key), dict):
+            table, entry = f"[{self._below(key)}]", ""
+        elif key in self._data and value:
             entry = f"{key} = {shown(self._data[key])}"
         return f"{self.file}: " + " ".join(part for part in (table, entry) if part)
 
@@ -78,7 +80,7 @@ class Table:
     def __contains__(self, key: str) -> bool:
         return key in self._data
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         return tuple(self._data)
 
     def _get(self, key: str, kind: type, wanted: str) -> Any:
