@@ -164,6 +164,8 @@ class Read(Transfer):
         """When `count` more bytes are in the FIFO or pass through it. A resting clock starts again now."""
         full = self.taken + FIFO_BYTES
         if full < self.total and self._base + (now - self._base_ps) // self.byte_ps >= full:
+            if full > self._buffer_at + len(self._buffer):
+                self._fetch(full)  # these came before the clock rested
             self._base, self._base_ps = full, now
         return self._base_ps + (self.taken + count - self._base) * self.byte_ps
 
@@ -233,7 +235,14 @@ class Poll(Transfer):
     """Automatic polling: the same short read again and again until it matches."""
 
     def __init__(
-        self, wire: Wire, first: Frame, later: Frame, timing: Timing, count: int, gap_clocks: int, match: Match
+        self,
+        wire: Wire,
+        first: Frame,
+        later: Frame,
+        timing: Timing,
+        count: int,
+        gap_clocks: int,
+        match: Match,
     ) -> None:
         super().__init__(wire, first, timing)
         self._later = later
