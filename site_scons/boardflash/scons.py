@@ -14,6 +14,7 @@ import functools
 import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,6 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULTS = {
     "FLASHBUILD": "#build",
+    "FLASHBOARD": "",  # the board that `scons flash` means where BOARD= does not say; a project's choice
     "LOADERBLOBCOM": "$( $PYTHON $) -m boardflash loader --quiet --board $BOARDNAME $( $_BOARDPATH $)"
     " --toolchain $TOOLCHAIN --output ${TARGET.dir}",
     "FLASHSEGMENTSCOM": "$( $PYTHON $) -m boardflash split --quiet --all-regions --board $BOARDNAME"
@@ -92,16 +94,28 @@ def generate(env: Any) -> None:
 
 
 def told_at_read_time(function: F) -> F:
-    """Turn our errors into SCons's: one line and the place in the SConscript, no traceback."""
+    """Turn our errors into SCons's: one line that names the place in the SConscript, no traceback."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **keywords: Any) -> Any:
         try:
             return function(*args, **keywords)
         except BoardflashError as error:
-            raise SCons.Errors.UserError(str(error)) from None
+            raise SCons.Errors.StopError(f"{error}{_calling_line()}") from None
 
     return wrapper  # type: ignore[return-value]
+
+
+def _calling_line() -> str:
+    """Where in the user's files the call stands. (SCons's UserError would name our own line.)"""
+    ours = str(Path(__file__).resolve().parent)
+    for frame in reversed(traceback.extract_stack()):
+        if not frame.filename.startswith((ours, "<")) and f"{os.sep}SCons{os.sep}" not in frame.filename:
+            name = Path(frame.filename)
+            if name.suffix in ("", ".py", ".scons") and name.parent.name != "site_tools":
+                return f" ({name.name}, line {frame.lineno})"
+            return ""
+    return ""
 
 
 @told_at_read_time
@@ -190,7 +204,7 @@ def flash_device(env: Any, target: Any, source: Any, probe: str = "", regions: S
         plan,
         action(own, "FLASHDEVICE"),
         FLASHREGIONS=region_flags(regions),
-        FLASHSTAMPS=[f"--stamp={stamp}" for stamp in stamps],
+        FLASHSTAMPS=own.Flatten([["--stamp", stamp] for stamp in stamps]),
         FLASHPROBE=probe_flags(probe, request),
         FLASHOPTIONS=option_flags(request),
     )
@@ -256,7 +270,7 @@ def board_name(env: Any, board: Any) -> str:
     """What `--board` gets: a name as it is, a file as its path in the source tree, seen from the top."""
     text = str(board)
     if text.endswith(".toml") or not isinstance(board, str):
-        return str(env.File(board).srcnode())
+        return str(env.File(board).srcnode().path)
     return text
 
 
@@ -264,7 +278,8 @@ def board_folders() -> list[Path]:
     """BOARDPATH, absolute."""
     from SCons.Script import Dir
 
-    return [Path(Dir("#").abspath) / folder for folder in current_request().board_path]
+    request = current_request()
+    return [Path(Dir("#").abspath) / folder for folder in request.board_path]
 
 
 def board_path_flags() -> list[str]:
@@ -312,7 +327,8 @@ def inputs(env: Any, source: Any) -> tuple[list[Any], list[Any]]:
         name, at, address = str(item).rpartition("@") if isinstance(item, str) else (item, "", "")
         (node,) = env.arg2nodes(name if at else item, env.File)
         nodes.append(node)
-        words.append(f"{node}@{address}" if at else node)
+        place = node.path if node.is_derived() else node.srcnode().path
+        words.append(f"{place}@{address}" if at else node)
     return nodes, words
 
 

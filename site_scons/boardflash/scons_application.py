@@ -6,8 +6,9 @@ and no `scons -c` can reach a device or its stamps.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from boardflash.errors import BoardflashError
@@ -75,11 +76,20 @@ def flash_application(
     loader = _loader(env, board, loaded)
     plan = flash_plan(env, folder.File("plan.json"), elf, board, loader)
     segments = flash_segments(env, folder.Dir("segments"), elf, board)
-    env.Alias("loaders", loader)
+    if not request.boards or loaded.name in request.boards:
+        env.Alias("loaders", loader)
+        if request.app in ("", name):
+            env.Alias("segments", segments)
+            _show_plan(env, request, plan)
+    stamps = _wire_device(env, request, loaded, name, plan)
+    return Application(name, loaded.name, elf, loader, plan, segments, stamps)
+
+
+def _wire_device(env: Any, request: Request, loaded: Any, name: str, plan: Any) -> tuple[Any, ...]:
+    """The device nodes that the command line asks for; the stamps among them."""
     selected = _selected(request, loaded.name, name)
-    if selected or not (request.boards or request.app):
-        env.Alias("segments", segments)
-        _show_plan(env, request, plan)
+    if not request.boards and env["FLASHBOARD"]:
+        request = replace(request, boards=(env["FLASHBOARD"],))
     stamps: tuple[Any, ...] = ()
     regions = [region.name for region in loaded.regions]
     for verb in DEVICE_VERBS:
@@ -89,9 +99,10 @@ def flash_application(
         if wanted and selected:
             _refuse_to_guess(verb, request, loaded.name)
             nodes = _device(env, verb, request, loaded.name, name, plan, wanted, regions)
+            env.Requires(nodes, stamps)  # `scons flash verify`: in this order
             if verb == "flash":
                 stamps = tuple(nodes)
-    return Application(name, loaded.name, elf, loader, plan, segments, stamps)
+    return stamps
 
 
 def _linked(env: Any, name: str, source: Any, folder: Any, depends: Any, overrides: dict[str, Any]) -> Any:
@@ -208,7 +219,6 @@ def explain_missing_target(name: str, **_keywords: Any) -> None:
 
     SCons asks this after all SConscripts are read, for a target that is no alias.
     """
-    import SCons.Errors
     import SCons.Script
 
     if getattr(SCons.Script, "sconscript_reading", 1):
@@ -220,4 +230,5 @@ def explain_missing_target(name: str, **_keywords: Any) -> None:
     asked = [f"BOARD={','.join(request.boards)}"] if request.boards else []
     asked += [f"APP={request.app}"] if request.app else []
     told = f"the SConscripts have no application for {' '.join(asked) or 'it'}; they have: {boards or 'none'}"
-    raise SCons.Errors.UserError(f"{name}: {told}")
+    sys.stderr.write(f"scons: *** {name}: {told}  Stop.\n")
+    raise SystemExit(2)  # what SCons itself does for a fault of the user's
