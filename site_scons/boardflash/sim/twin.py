@@ -6,7 +6,7 @@ The simulation reads this and never a board file: a board file says what we beli
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
 
@@ -31,22 +31,13 @@ class Twin:
     hse_hz: int | None = None
     option_bytes: Mapping[str, int] = field(default_factory=dict)
     """Differences from the factory's OPTCR and OPTCR1, by name (`optcr`, `optcr1`)."""
+    chip_options: Mapping[str, object] = field(default_factory=dict)
+    """The state that the chip is found in and its faults (`nor/options.py`)."""
     start: str = "blank"
     """What a new board's flash holds: `blank`, or `noise` (a board that has been used before)."""
 
 
-_KEYS = {
-    "name",
-    "mcu",
-    "chip",
-    "wiring",
-    "flash_kib",
-    "supply_mv",
-    "revision",
-    "hse_hz",
-    "option_bytes",
-    "start",
-}
+_KEYS = {field.name for field in fields(Twin)}
 
 
 def twin_names() -> list[str]:
