@@ -1,0 +1,323 @@
+/* STM32 QUADSPI in indirect and automatic status-polling mode (RM0385 chapter 14, RM0433 chapter 23). */
+#include "board_data.h"
+#include "controller.h"
+#include "stream.h"
+#include "time.h"
+
+#define QUADSPI_CR    (QSPI_REGISTERS + 0x00u)
+#define QUADSPI_DCR   (QSPI_REGISTERS + 0x04u)
+#define QUADSPI_SR    (QSPI_REGISTERS + 0x08u)
+#define QUADSPI_FCR   (QSPI_REGISTERS + 0x0Cu)
+#define QUADSPI_DLR   (QSPI_REGISTERS + 0x10u)
+#define QUADSPI_CCR   (QSPI_REGISTERS + 0x14u)
+#define QUADSPI_AR    (QSPI_REGISTERS + 0x18u)
+#define QUADSPI_ABR   (QSPI_REGISTERS + 0x1Cu)
+#define QUADSPI_DR    (QSPI_REGISTERS + 0x20u)
+#define QUADSPI_PSMKR (QSPI_REGISTERS + 0x24u)
+#define QUADSPI_PSMAR (QSPI_REGISTERS + 0x28u)
+#define QUADSPI_PIR   (QSPI_REGISTERS + 0x2Cu)
+
+#define QUADSPI_CR_EN              (1u << 0)
+#define QUADSPI_CR_ABORT           (1u << 1)
+#define QUADSPI_CR_SSHIFT          (1u << 4)
+#define QUADSPI_CR_FSEL            (1u << 7)
+#define QUADSPI_CR_FTHRES_SHIFT    8u
+#define QUADSPI_CR_SMIE            (1u << 19)
+#define QUADSPI_CR_APMS            (1u << 22)
+#define QUADSPI_CR_PRESCALER_SHIFT 24u
+
+#define QUADSPI_DCR_CSHT_SHIFT  8u
+#define QUADSPI_DCR_FSIZE_SHIFT 16u
+
+#define QUADSPI_SR_TEF  (1u << 0)
+#define QUADSPI_SR_TCF  (1u << 1)
+#define QUADSPI_SR_FTF  (1u << 2)
+#define QUADSPI_SR_SMF  (1u << 3)
+#define QUADSPI_SR_BUSY (1u << 5)
+
+#define QUADSPI_FCR_CTEF (1u << 0)
+#define QUADSPI_FCR_CTCF (1u << 1)
+#define QUADSPI_FCR_CSMF (1u << 3)
+#define QUADSPI_FCR_ALL  (QUADSPI_FCR_CTEF | QUADSPI_FCR_CTCF | QUADSPI_FCR_CSMF)
+
+#define QUADSPI_CCR_IMODE_SHIFT  8u
+#define QUADSPI_CCR_ADMODE_SHIFT 10u
+#define QUADSPI_CCR_ADSIZE_SHIFT 12u
+#define QUADSPI_CCR_ABMODE_SHIFT 14u
+#define QUADSPI_CCR_DCYC_SHIFT   18u
+#define QUADSPI_CCR_DMODE_SHIFT  24u
+#define QUADSPI_CCR_FMODE_WRITE  (0u << 26)
+#define QUADSPI_CCR_FMODE_READ   (1u << 26)
+#define QUADSPI_CCR_FMODE_POLL   (2u << 26)
+
+#define QUADSPI_IRQ 92u /* the same line on F7 and H7 (CMSIS headers) */
+
+/* One look at SR covers this many bytes of DR accesses. A read waits for a full FIFO, a write for half of it, so that
+ * the bus goes on meanwhile. */
+#define READ_GROUP  QSPI_FIFO_BYTES
+#define WRITE_GROUP (QSPI_FIFO_BYTES / 2u)
+
+#define POLL_INTERVAL 16u       /* bus clocks between two status reads */
+#define FLAG_TRIES    (1u << 20) /* far more than 32 bytes on one line at the slowest clock */
+
+#define GPIO_MODER   0x00u
+#define GPIO_OTYPER  0x04u
+#define GPIO_OSPEEDR 0x08u
+#define GPIO_PUPDR   0x0Cu
+#define GPIO_BSRR    0x18u
+#define GPIO_AFRL    0x20u
+
+#define GPIO_MODE_OUTPUT      1u
+#define GPIO_MODE_ALTERNATE   2u
+#define GPIO_SPEED_VERY_HIGH  3u
+#define GPIO_PULL_NONE        0u
+#define GPIO_PULL_UP          1u
+
+static uint32_t control; /* CR without threshold and polling bits */
+
+static void set_field(uint32_t address, uint32_t shift, uint32_t width, uint32_t value)
+{
+	uint32_t mask = ((1u << width) - 1u) << shift;
+
+	REG32(address) = (REG32(address) & ~mask) | (value << shift);
+}
+
+static void set_pin_mode(const struct board_pin *pin, uint32_t mode)
+{
+	set_field(pin->port + GPIO_MODER, 2u * pin->number, 2, mode);
+}
+
+static void start_pin(const struct board_pin *pin)
+{
+	set_field(pin->port + GPIO_AFRL + 4u * (pin->number / 8u), 4u * (pin->number % 8u), 4, pin->function);
+	set_field(pin->port + GPIO_OTYPER, pin->number, 1, 0);
+	set_field(pin->port + GPIO_OSPEEDR, 2u * pin->number, 2, GPIO_SPEED_VERY_HIGH);
+	set_field(pin->port + GPIO_PUPDR, 2u * pin->number, 2, pin->pull_up ? GPIO_PULL_UP : GPIO_PULL_NONE);
+	set_pin_mode(pin, GPIO_MODE_ALTERNATE);
+}
+
+static bool wait_clear(uint32_t address, uint32_t mask)
+{
+	for (uint32_t tries = 0; tries < FLAG_TRIES; tries++) {
+		if ((REG32(address) & mask) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool wait_any(uint32_t mask)
+{
+	for (uint32_t tries = 0; tries < FLAG_TRIES; tries++) {
+		if ((REG32(QUADSPI_SR) & mask) != 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void controller_start(void)
+{
+	REG32(GPIO_ENABLE_REGISTER) |= GPIO_ENABLE_BITS;
+	REG32(QSPI_ENABLE_REGISTER) |= QSPI_ENABLE_BITS;
+	(void)REG32(QSPI_ENABLE_REGISTER); /* two clocks until the block answers: RM0385 5.2.13 */
+	REG32(QSPI_RESET_REGISTER) |= QSPI_RESET_BITS;
+	REG32(QSPI_RESET_REGISTER) &= ~QSPI_RESET_BITS;
+	barrier_sync();
+	for (uint32_t i = 0; i < BOARD_PINS; i++) {
+		start_pin(&board_pins[i]);
+	}
+	time_wake_on(QUADSPI_IRQ);
+}
+
+void controller_stop(void)
+{
+	REG32(QUADSPI_CR) = 0;
+}
+
+static enum status abort_transfer(void)
+{
+	REG32(QUADSPI_CR) |= QUADSPI_CR_ABORT;
+	if (!wait_clear(QUADSPI_CR, QUADSPI_CR_ABORT) || !wait_clear(QUADSPI_SR, QUADSPI_SR_BUSY)) {
+		return STATUS_CONTROLLER;
+	}
+	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
+	return STATUS_OK;
+}
+
+void controller_configure(const struct bus_timing *timing)
+{
+	(void)abort_transfer();
+	control = ((uint32_t)timing->prescaler << QUADSPI_CR_PRESCALER_SHIFT) | QUADSPI_CR_EN;
+	if (timing->sample_shift != 0) {
+		control |= QUADSPI_CR_SSHIFT;
+	}
+	if (QSPI_BANK == 2u) {
+		control |= QUADSPI_CR_FSEL;
+	}
+	REG32(QUADSPI_CR) = control;
+	REG32(QUADSPI_DCR) = ((timing->size_log2 - 1u) << QUADSPI_DCR_FSIZE_SHIFT) |
+	                     ((timing->high_cycles - 1u) << QUADSPI_DCR_CSHT_SHIFT);
+}
+
+/* In one-line phases the controller drives IO2 low, which is WP# of a chip whose quad enable bit is clear. */
+void controller_four_lines(bool on)
+{
+	for (uint32_t i = 0; i < BOARD_PINS; i++) {
+		const struct board_pin *pin = &board_pins[i];
+
+		if (pin->hold_high) {
+			REG32(pin->port + GPIO_BSRR) = 1u << pin->number;
+			set_pin_mode(pin, on ? GPIO_MODE_ALTERNATE : GPIO_MODE_OUTPUT);
+		}
+	}
+}
+
+/* 0, 1, 2 or 4 lines as the mode fields have them. */
+static uint32_t line_mode(uint32_t lines)
+{
+	return (lines == 4u) ? 3u : lines;
+}
+
+static uint32_t ccr_of(const struct transfer *transfer)
+{
+	uint32_t ccr = transfer->opcode;
+
+	ccr |= line_mode(transfer->instruction_lines) << QUADSPI_CCR_IMODE_SHIFT;
+	if (transfer->address_lines != 0) {
+		ccr |= line_mode(transfer->address_lines) << QUADSPI_CCR_ADMODE_SHIFT;
+		ccr |= (transfer->address_bytes - 1u) << QUADSPI_CCR_ADSIZE_SHIFT;
+	}
+	ccr |= line_mode(transfer->mode_lines) << QUADSPI_CCR_ABMODE_SHIFT;
+	ccr |= (uint32_t)transfer->dummy_cycles << QUADSPI_CCR_DCYC_SHIFT;
+	ccr |= line_mode(transfer->data_lines) << QUADSPI_CCR_DMODE_SHIFT;
+	return ccr;
+}
+
+/* With an address the write to AR starts the command, or arms it where data are written; without, that to CCR. */
+static enum status begin(const struct transfer *transfer, uint32_t mode, uint32_t cr)
+{
+	if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0 && abort_transfer() != STATUS_OK) {
+		return STATUS_CONTROLLER;
+	}
+	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
+	REG32(QUADSPI_CR) = control | cr;
+	if (transfer->length > 0) {
+		REG32(QUADSPI_DLR) = transfer->length - 1u;
+	}
+	if (transfer->mode_lines != 0) {
+		REG32(QUADSPI_ABR) = transfer->mode_value;
+	}
+	REG32(QUADSPI_CCR) = ccr_of(transfer) | mode;
+	if (transfer->address_lines != 0) {
+		REG32(QUADSPI_AR) = transfer->address;
+	}
+	return STATUS_OK;
+}
+
+static enum status finish(bool had_data)
+{
+	if (!wait_any(QUADSPI_SR_TCF | QUADSPI_SR_TEF) || (REG32(QUADSPI_SR) & QUADSPI_SR_TEF) != 0) {
+		return STATUS_CONTROLLER;
+	}
+	if (had_data && QSPI_ABORT_AFTER_TRANSFER != 0) {
+		return abort_transfer(); /* F74x and F75x may stay BUSY (HAL, QSPI1_V1_0) */
+	}
+	REG32(QUADSPI_FCR) = QUADSPI_FCR_CTCF;
+	return wait_clear(QUADSPI_SR, QUADSPI_SR_BUSY) ? STATUS_OK : STATUS_CONTROLLER;
+}
+
+enum status controller_command(const struct transfer *transfer)
+{
+	enum status status = begin(transfer, QUADSPI_CCR_FMODE_WRITE, 0);
+
+	return (status == STATUS_OK) ? finish(false) : status;
+}
+
+enum status controller_write(const struct transfer *transfer, const uint8_t *data)
+{
+	uint32_t left = transfer->length;
+
+	if (begin(transfer, QUADSPI_CCR_FMODE_WRITE, (WRITE_GROUP - 1u) << QUADSPI_CR_FTHRES_SHIFT) != STATUS_OK) {
+		return STATUS_CONTROLLER;
+	}
+	while (left > 0) {
+		uint32_t group = (left < WRITE_GROUP) ? left : WRITE_GROUP;
+
+		if (!wait_any(QUADSPI_SR_FTF | QUADSPI_SR_TEF) || (REG32(QUADSPI_SR) & QUADSPI_SR_TEF) != 0) {
+			return STATUS_CONTROLLER;
+		}
+		left -= group;
+		for (; group >= sizeof(uint32_t); group -= sizeof(uint32_t)) {
+			REG32(QUADSPI_DR) = load32(data);
+			data += sizeof(uint32_t);
+		}
+		for (; group > 0; group--) {
+			REG8(QUADSPI_DR) = *data++;
+		}
+	}
+	return finish(true);
+}
+
+enum status controller_read_begin(const struct transfer *transfer, struct word_source *source)
+{
+	source->data = &REG32(QUADSPI_DR);
+	source->step = 0;
+	source->ready = &REG32(QUADSPI_SR);
+	source->ready_mask = QUADSPI_SR_FTF;
+	source->failed = false;
+	return begin(transfer, QUADSPI_CCR_FMODE_READ, (READ_GROUP - 1u) << QUADSPI_CR_FTHRES_SHIFT);
+}
+
+enum status controller_read_end(void)
+{
+	return finish(true);
+}
+
+void controller_read_abandon(void)
+{
+	(void)abort_transfer();
+}
+
+enum status controller_read(const struct transfer *transfer, uint8_t *data)
+{
+	struct word_source source;
+	enum status status = controller_read_begin(transfer, &source);
+
+	if (status == STATUS_OK && !stream_fetch(&source, data, transfer->length)) {
+		status = STATUS_CONTROLLER;
+	}
+	return (status == STATUS_OK) ? controller_read_end() : status;
+}
+
+enum status controller_wait_begin(const struct transfer *transfer, uint8_t mask, uint8_t match)
+{
+	REG32(QUADSPI_PSMKR) = mask;
+	REG32(QUADSPI_PSMAR) = match;
+	REG32(QUADSPI_PIR) = POLL_INTERVAL;
+	return begin(transfer, QUADSPI_CCR_FMODE_POLL, QUADSPI_CR_APMS | QUADSPI_CR_SMIE);
+}
+
+bool controller_wait_done(void)
+{
+	return (REG32(QUADSPI_SR) & QUADSPI_SR_SMF) != 0;
+}
+
+void controller_wait_end(void)
+{
+	REG32(QUADSPI_CR) = control;
+	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
+	if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0 || QSPI_ABORT_AFTER_TRANSFER != 0) {
+		(void)abort_transfer();
+	}
+}
+
+uint32_t controller_status(void)
+{
+	return REG32(QUADSPI_SR);
+}
+
+uint32_t controller_control(void)
+{
+	return REG32(QUADSPI_CR);
+}

@@ -1,0 +1,171 @@
+/* The main loop: takes commands from both rings and drives both regions' state machines, each while the other waits. */
+#include "clocks.h"
+#include "mailbox.h"
+#include "region.h"
+#include "time.h"
+
+#define REGION_INTERNAL 0u
+#define REGION_QSPI     1u
+
+extern volatile struct mailbox bf_mailbox;
+
+struct ring {
+	bool active;
+	struct job job;
+};
+
+static struct ring rings[MAILBOX_REGIONS];
+
+static enum progress begin(uint32_t region, struct job *job)
+{
+	switch (region) {
+	case REGION_INTERNAL:
+		return internal_begin(job);
+	default:
+		return qspi_begin(job);
+	}
+}
+
+static enum progress poll(uint32_t region, struct job *job)
+{
+	switch (region) {
+	case REGION_INTERNAL:
+		return internal_poll(job);
+	default:
+		return qspi_poll(job);
+	}
+}
+
+static volatile struct command *slot_of(uint32_t region)
+{
+	return &bf_mailbox.slots[region][bf_mailbox.head.completed[region] % MAILBOX_SLOTS];
+}
+
+static void take(uint32_t region)
+{
+	struct job *job = &rings[region].job;
+	volatile const struct command *command = slot_of(region);
+
+	job->operation = command->operation;
+	job->address = command->address;
+	job->length = command->length;
+	job->buffer = (uint8_t *)(uintptr_t)command->buffer;
+	job->argument = command->argument;
+	job->status = STATUS_OK;
+	job->failed_address = 0;
+	for (uint32_t i = 0; i < 4u; i++) {
+		job->detail[i] = 0;
+	}
+	rings[region].active = true;
+}
+
+/* The result first, then the count that makes it valid. */
+static void finish(uint32_t region)
+{
+	const struct job *job = &rings[region].job;
+	volatile struct command *command = slot_of(region);
+
+	rings[region].active = false;
+	command->status = job->status;
+	command->failed_address = job->failed_address;
+	for (uint32_t i = 0; i < 4u; i++) {
+		command->detail[i] = job->detail[i];
+	}
+	barrier_data();
+	if (job->status == STATUS_OK) {
+		bf_mailbox.head.completed[region]++;
+	} else {
+		bf_mailbox.head.error[region] = job->status;
+	}
+}
+
+static void acknowledge(uint32_t region)
+{
+	bf_mailbox.submitted[region] = 0;
+	bf_mailbox.head.completed[region] = 0;
+	bf_mailbox.head.error[region] = 0;
+	barrier_data();
+	bf_mailbox.acknowledge[region] = 0;
+}
+
+static bool has_work(uint32_t region)
+{
+	return bf_mailbox.head.error[region] == 0 &&
+	       bf_mailbox.submitted[region] != bf_mailbox.head.completed[region];
+}
+
+/* One step for a region. DONE means that it has nothing to do. */
+static enum progress serve(uint32_t region)
+{
+	enum progress progress;
+
+	if (rings[region].active) {
+		progress = poll(region, &rings[region].job);
+	} else if (bf_mailbox.acknowledge[region] != 0) {
+		acknowledge(region);
+		return PROGRESS_DONE;
+	} else if (has_work(region)) {
+		barrier_data(); /* the slot was written before the count */
+		take(region);
+		progress = begin(region, &rings[region].job);
+	} else {
+		return PROGRESS_DONE;
+	}
+	if (progress == PROGRESS_DONE) {
+		finish(region);
+		return PROGRESS_RUNNING; /* there may be a next command */
+	}
+	return progress;
+}
+
+/* Nothing at work: look at the host's words only, until one changes or a millisecond is over. */
+static void idle(void)
+{
+	while (!time_tick_pending()) {
+		for (uint32_t region = 0; region < MAILBOX_REGIONS; region++) {
+			if (bf_mailbox.acknowledge[region] != 0 || has_work(region)) {
+				return;
+			}
+		}
+	}
+}
+
+static void publish(uint32_t state, uint32_t detail)
+{
+	bf_mailbox.head.version = MAILBOX_VERSION;
+	bf_mailbox.head.state_detail = detail;
+	bf_mailbox.head.magic = MAILBOX_MAGIC;
+	barrier_data();
+	bf_mailbox.head.state = state;
+}
+
+void loader_main(void)
+{
+	uint32_t failed_step = clocks_start();
+
+	time_start();
+	bf_mailbox.head.millivolts = bf_mailbox.supply_mv;
+	if (failed_step != 0) {
+		publish(LOADER_FAILED, failed_step);
+		for (;;) {
+			(void)time_ms();
+		}
+	}
+	internal_start(bf_mailbox.supply_mv);
+	qspi_start();
+	publish(LOADER_READY, 0);
+	for (;;) {
+		enum progress internal = serve(REGION_INTERNAL);
+		enum progress qspi = serve(REGION_QSPI);
+
+		(void)time_ms();
+		if (internal == PROGRESS_RUNNING || qspi == PROGRESS_RUNNING) {
+			continue;
+		}
+		if (internal == PROGRESS_WAITING || qspi == PROGRESS_WAITING) {
+			time_sleep();
+		} else {
+			idle();
+		}
+	}
+}

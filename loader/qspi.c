@@ -1,0 +1,427 @@
+/* The QSPI region: identify, select, and every command on the chosen chip, each as a short-stepped state machine. */
+#include "board_data.h"
+#include "nor.h"
+#include "nor_opcodes.h"
+#include "region.h"
+#include "scan.h"
+#include "time.h"
+
+#define RESET_SETTLE_MS 1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
+#define LINES_ONE       1u
+#define LINES_FOUR      4u
+#define QPI_BUSY_MASK   0x83u /* WIP and WEL of an erase or program at work; bit 7 is a pulled-up line if nobody answers */
+#define QPI_BUSY_VALUE  (NOR_SR1_WIP | NOR_SR1_WEL)
+#define BLANK_BYTE      0xFFu
+
+enum step {
+	STEP_IDLE,
+	STEP_BUSY_BEFORE,       /* identify: an interrupted operation goes on in the chip */
+	STEP_BUSY_AFTER_LADDER, /* the same, seen only now that the chip is out of its mode */
+	STEP_RESET,             /* identify: waiting for the chip to be ready after its reset */
+	STEP_SCAN,
+	STEP_ERASE,
+	STEP_PAGE,    /* program: find the next page that is not blank, and start it */
+	STEP_PROGRAM, /* the chip programs a page */
+};
+
+static enum step step;
+static const struct chip *chip;
+static struct scan scan;
+static struct identity identity;
+static struct nor_registers seen;
+static uint32_t started;  /* of the present wait, in milliseconds */
+static uint32_t limit_ms; /* its datasheet maximum */
+static uint32_t done;     /* program: bytes that are finished */
+static uint32_t page;     /* program: bytes in the page at work */
+
+void qspi_start(void)
+{
+	chip = NULL;
+	step = STEP_IDLE;
+	controller_start();
+	nor_begin_identify();
+}
+
+static enum progress fail(struct job *job, enum status status, uint32_t address)
+{
+	job->detail[0] = seen.status1;
+	job->detail[1] = seen.status2;
+	job->detail[2] = controller_status();
+	job->detail[3] = controller_control();
+	step = STEP_IDLE;
+	return job_fail(job, status, address);
+}
+
+static enum progress end(struct job *job, enum status status)
+{
+	return (status == STATUS_OK) ? (step = STEP_IDLE, job_end(job, status)) : fail(job, status, job->address);
+}
+
+static void begin_wait(enum step next, uint32_t max_ms)
+{
+	step = next;
+	started = time_ms();
+	limit_ms = max_ms;
+}
+
+/* One tick more than asked for: the first may be cut short. */
+static bool wait_expired(void)
+{
+	return time_ms() - started > limit_ms + 1u;
+}
+
+/* Identify */
+
+static bool status_says_busy(uint8_t status1)
+{
+	return status1 != NOR_FLOATING && (status1 & NOR_SR1_WIP) != 0;
+}
+
+static enum progress end_identify(struct job *job)
+{
+	uint8_t all_and = NOR_FLOATING;
+	uint8_t all_or = 0;
+	uint8_t *to = job->buffer;
+	const uint8_t *from = (const uint8_t *)&identity;
+
+	if (nor_read_id(identity.jedec) != STATUS_OK ||
+	    nor_read_register(NOR_READ_STATUS1, &identity.status1) != STATUS_OK) {
+		return fail(job, STATUS_CONTROLLER, job->address);
+	}
+	for (uint32_t i = 0; i < NOR_ID_BYTES; i++) {
+		all_and &= identity.jedec[i];
+		all_or |= identity.jedec[i];
+	}
+	for (uint32_t i = 0; i < sizeof(identity); i++) {
+		to[i] = from[i];
+	}
+	seen.status1 = identity.status1;
+	return end(job, (all_or == 0 || all_and == NOR_FLOATING) ? STATUS_NO_CHIP : STATUS_OK);
+}
+
+static enum progress begin_reset(void)
+{
+	nor_reset();
+	begin_wait(STEP_RESET, RESET_SETTLE_MS);
+	return PROGRESS_RUNNING;
+}
+
+static enum progress wait_interrupted(struct job *job, enum step next, uint8_t lines)
+{
+	identity.was_busy = 1;
+	controller_four_lines(lines == LINES_FOUR);
+	begin_wait(next, BOARD_BUSY_MAX_MS);
+	if (nor_wait_status1_begin(lines) != STATUS_OK) {
+		return fail(job, STATUS_CONTROLLER, job->address);
+	}
+	return PROGRESS_WAITING;
+}
+
+static enum progress run_ladder(struct job *job)
+{
+	uint8_t status1 = NOR_FLOATING;
+
+	nor_leave_modes();
+	if (nor_read_register(NOR_READ_STATUS1, &status1) != STATUS_OK) {
+		return fail(job, STATUS_CONTROLLER, job->address);
+	}
+	if (status_says_busy(status1)) {
+		return wait_interrupted(job, STEP_BUSY_AFTER_LADDER, LINES_ONE);
+	}
+	return begin_reset();
+}
+
+/* A busy chip takes no reset without harm to what it is doing, and answers nothing but its status: wait first. One in
+ * QPI answers on four lines.
+ */
+static enum progress begin_identify(struct job *job)
+{
+	uint8_t status1 = NOR_FLOATING;
+
+	chip = NULL;
+	identity.was_busy = 0;
+	identity.reserved[0] = 0;
+	identity.reserved[1] = 0;
+	nor_begin_identify();
+	if (nor_read_id(identity.first_try) != STATUS_OK ||
+	    nor_read_register(NOR_READ_STATUS1, &status1) != STATUS_OK) {
+		return fail(job, STATUS_CONTROLLER, job->address);
+	}
+	if (status_says_busy(status1)) {
+		return wait_interrupted(job, STEP_BUSY_BEFORE, LINES_ONE);
+	}
+	controller_four_lines(true);
+	if (nor_status1_four_lines(&status1) == STATUS_OK && (status1 & QPI_BUSY_MASK) == QPI_BUSY_VALUE) {
+		return wait_interrupted(job, STEP_BUSY_BEFORE, LINES_FOUR);
+	}
+	return run_ladder(job);
+}
+
+static enum progress poll_reset(struct job *job)
+{
+	uint8_t status1;
+
+	if (nor_read_register(NOR_READ_STATUS1, &status1) != STATUS_OK) {
+		return fail(job, STATUS_CONTROLLER, job->address);
+	}
+	if (status_says_busy(status1) && !wait_expired()) {
+		return PROGRESS_WAITING;
+	}
+	return end_identify(job);
+}
+
+/* Commands on a chosen chip */
+
+static enum progress begin_select(struct job *job)
+{
+	enum status status;
+
+	if (job->argument >= BOARD_CHIPS) {
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+	chip = NULL;
+	nor_begin_identify();
+	status = nor_select(&board_chips[job->argument], &seen);
+	if (status == STATUS_OK) {
+		chip = &board_chips[job->argument];
+	}
+	return end(job, status);
+}
+
+static bool in_range(const struct job *job)
+{
+	return job->address >= QSPI_WINDOW && job->address - QSPI_WINDOW <= chip->size &&
+	       job->length <= chip->size - (job->address - QSPI_WINDOW);
+}
+
+static enum progress begin_scan(struct job *job)
+{
+	if (!scan_accepts(job) || !in_range(job)) {
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+	scan_begin(&scan, job);
+	if (nor_read_begin(chip, job->address - QSPI_WINDOW, job->length, &scan.source) != STATUS_OK) {
+		return fail(job, STATUS_CONTROLLER, job->address);
+	}
+	step = STEP_SCAN;
+	return PROGRESS_RUNNING;
+}
+
+static enum progress poll_scan(struct job *job)
+{
+	bool reading = !scan.root;
+	enum progress progress = scan_step(&scan, job);
+	bool over = progress == PROGRESS_DONE && job->status != STATUS_OK;
+
+	if (over) {
+		uint32_t address = job->failed_address;
+
+		(void)fail(job, job->status, address);
+	}
+	/* the read is over when the last piece is, or when a difference ends it early: then it is aborted */
+	if (reading && (scan.root || progress == PROGRESS_DONE)) {
+		if (over) {
+			controller_read_abandon();
+		} else if (controller_read_end() != STATUS_OK) {
+			return fail(job, STATUS_CONTROLLER, job->address);
+		}
+	}
+	if (progress == PROGRESS_DONE) {
+		step = STEP_IDLE;
+	}
+	return progress;
+}
+
+static const struct erase_command *find_erase(uint32_t size)
+{
+	for (uint32_t i = 0; i < chip->erases; i++) {
+		if (chip->erase[i].size == size) {
+			return &chip->erase[i];
+		}
+	}
+	return NULL;
+}
+
+static enum progress begin_erase(struct job *job)
+{
+	bool whole = job->length == 0;
+	const struct erase_command *erase = whole ? &chip->chip_erase : find_erase(job->length);
+	enum status status;
+
+	if (erase == NULL || !in_range(job) || (!whole && (job->address - QSPI_WINDOW) % job->length != 0)) {
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+	status = nor_write_enable(chip, &seen);
+	if (status == STATUS_OK) {
+		status = whole ? nor_chip_erase_begin(erase->opcode)
+		               : nor_erase_begin(chip, erase->opcode, job->address - QSPI_WINDOW);
+	}
+	begin_wait(STEP_ERASE, erase->max_ms);
+	if (status == STATUS_OK) {
+		status = nor_wait_begin(chip);
+	}
+	return (status == STATUS_OK) ? PROGRESS_WAITING : fail(job, status, job->address);
+}
+
+/* DONE only if it has failed: then `job` says so. */
+static enum progress poll_chip(struct job *job, enum status failed, uint32_t address)
+{
+	enum status status;
+
+	if (!controller_wait_done()) {
+		if (!wait_expired()) {
+			return PROGRESS_WAITING;
+		}
+		controller_wait_end();
+		(void)nor_read_register(NOR_READ_STATUS1, &seen.status1);
+		return fail(job, STATUS_TIMEOUT, address);
+	}
+	controller_wait_end();
+	status = nor_finish(chip, failed, &seen);
+	return (status == STATUS_OK) ? PROGRESS_RUNNING : fail(job, status, address);
+}
+
+static enum progress poll_erase(struct job *job)
+{
+	enum progress progress = poll_chip(job, STATUS_ERASE_FAILED, job->address);
+
+	return (progress == PROGRESS_RUNNING) ? end(job, STATUS_OK) : progress;
+}
+
+static bool is_blank(const uint8_t *data, uint32_t length)
+{
+	for (uint32_t i = 0; i < length; i++) {
+		if (data[i] != BLANK_BYTE) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum progress begin_program(struct job *job)
+{
+	if (job->length == 0 || !in_range(job)) {
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+	done = 0;
+	step = STEP_PAGE;
+	return PROGRESS_RUNNING;
+}
+
+/* A write never crosses the end of a page: the chip would wrap to its start. */
+static enum progress begin_page(struct job *job)
+{
+	uint32_t address = job->address - QSPI_WINDOW + done;
+	enum status status;
+
+	if (done == job->length) {
+		return end(job, STATUS_OK);
+	}
+	page = chip->page_size - address % chip->page_size;
+	if (page > job->length - done) {
+		page = job->length - done;
+	}
+	if (is_blank(job->buffer + done, page)) {
+		done += page;
+		return PROGRESS_RUNNING;
+	}
+	status = nor_write_enable(chip, &seen);
+	if (status == STATUS_OK) {
+		status = nor_program_begin(chip, address, job->buffer + done, page);
+	}
+	begin_wait(STEP_PROGRAM, chip->program.max_ms);
+	if (status == STATUS_OK) {
+		status = nor_wait_begin(chip);
+	}
+	return (status == STATUS_OK) ? PROGRESS_WAITING : fail(job, status, job->address + done);
+}
+
+static enum progress poll_program(struct job *job)
+{
+	enum progress progress = poll_chip(job, STATUS_PROGRAM_FAILED, job->address + done);
+
+	if (progress == PROGRESS_RUNNING) {
+		done += page;
+		step = STEP_PAGE;
+		progress = begin_page(job);
+	}
+	return progress;
+}
+
+static enum progress chip_reset(struct job *job)
+{
+	chip = NULL;
+	nor_begin_identify();
+	nor_reset();
+	controller_stop();
+	return end(job, STATUS_OK);
+}
+
+enum progress qspi_begin(struct job *job)
+{
+	seen.status1 = 0;
+	seen.status2 = 0;
+	switch (job->operation) {
+	case OP_IDENTIFY:
+		return begin_identify(job);
+	case OP_SFDP:
+		return end(job, (job->length == 0) ? STATUS_BAD_COMMAND
+		                                   : nor_read_sfdp(job->address, job->length, job->buffer));
+	case OP_SELECT_CHIP:
+		return begin_select(job);
+	case OP_REGISTERS:
+		nor_read_registers(chip, (uint32_t *)(uintptr_t)job->buffer);
+		return end(job, STATUS_OK);
+	case OP_CHIP_RESET:
+		return chip_reset(job);
+	default:
+		break;
+	}
+	if (chip == NULL) {
+		return fail(job, STATUS_NOT_SELECTED, job->address);
+	}
+	switch (job->operation) {
+	case OP_DIGEST:
+	case OP_BLANK_CHECK:
+	case OP_READ:
+	case OP_VERIFY:
+		return begin_scan(job);
+	case OP_ERASE:
+		return begin_erase(job);
+	case OP_PROGRAM:
+		return begin_program(job);
+	default:
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+}
+
+/* A chip that stays busy beyond any erase is tried all the same: what it answers then is told. */
+static enum progress poll_interrupted(struct job *job)
+{
+	if (!controller_wait_done() && !wait_expired()) {
+		return PROGRESS_WAITING;
+	}
+	controller_wait_end();
+	return (step == STEP_BUSY_BEFORE) ? run_ladder(job) : begin_reset();
+}
+
+enum progress qspi_poll(struct job *job)
+{
+	switch (step) {
+	case STEP_BUSY_BEFORE:
+	case STEP_BUSY_AFTER_LADDER:
+		return poll_interrupted(job);
+	case STEP_RESET:
+		return poll_reset(job);
+	case STEP_SCAN:
+		return poll_scan(job);
+	case STEP_ERASE:
+		return poll_erase(job);
+	case STEP_PAGE:
+		return begin_page(job);
+	case STEP_PROGRAM:
+		return poll_program(job);
+	default:
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+}

@@ -1,0 +1,221 @@
+#include "scan.h"
+
+#include "stream.h"
+
+#define STEP_BLOCKS 16u /* 1 KiB: about 0.13 ms of hashing */
+#define BLANK_WORD  0xFFFFFFFFu
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return (a < b) ? a : b;
+}
+
+/* Pieces are cut at multiples of the granule; the first and the last may be shorter. */
+static void next_piece(struct scan *scan)
+{
+	scan->piece_left = smaller(scan->left, scan->granule - scan->address % scan->granule);
+}
+
+bool scan_accepts(const struct job *job)
+{
+	switch (job->operation) {
+	case OP_DIGEST:
+	case OP_BLANK_CHECK:
+		return job->length > 0 && job->argument > 0;
+	case OP_READ:
+	case OP_VERIFY:
+		return job->length > 0;
+	default:
+		return false;
+	}
+}
+
+void scan_begin(struct scan *scan, const struct job *job)
+{
+	scan->address = job->address;
+	scan->left = job->length;
+	scan->granule = job->argument;
+	scan->out = job->buffer;
+	scan->fetched = false;
+	scan->root = false;
+	scan->blank = true;
+	scan->current = 0;
+	if (job->operation == OP_DIGEST || job->operation == OP_BLANK_CHECK) {
+		next_piece(scan);
+	}
+	blake2s_begin(&scan->hash);
+}
+
+static bool fetch(struct scan *scan, uint32_t length)
+{
+	uint32_t *block = scan->block[scan->current];
+
+	if (length < BLAKE2S_BLOCK) {
+		for (uint32_t i = 0; i < BLAKE2S_WORDS; i++) {
+			block[i] = 0;
+		}
+	}
+	return stream_fetch(&scan->source, (uint8_t *)block, length);
+}
+
+static void advance(struct scan *scan, uint32_t length)
+{
+	scan->address += length;
+	scan->left -= length;
+	scan->piece_left -= length;
+}
+
+static void put_digest(const struct scan *scan, uint8_t *to)
+{
+	for (uint32_t i = 0; i < BLAKE2S_DIGEST / sizeof(uint32_t); i++) {
+		store32(to + sizeof(uint32_t) * i, scan->hash.h[i]);
+	}
+}
+
+/* The list of digests becomes the message, one piece of it. */
+static void begin_root(struct scan *scan, const struct job *job)
+{
+	scan->root = true;
+	scan->address = (uint32_t)(uintptr_t)job->buffer;
+	scan->left = (uint32_t)(scan->out - job->buffer);
+	scan->piece_left = scan->left;
+	scan->fetched = false;
+	stream_from_memory(&scan->source, scan->address);
+	blake2s_begin(&scan->hash);
+}
+
+static enum progress end_digest_piece(struct scan *scan, struct job *job)
+{
+	if (scan->root) {
+		put_digest(scan, (uint8_t *)job->detail);
+		return job_end(job, STATUS_OK);
+	}
+	put_digest(scan, scan->out);
+	scan->out += BLAKE2S_DIGEST;
+	if (scan->left == 0) {
+		begin_root(scan, job);
+	} else {
+		next_piece(scan);
+		blake2s_begin(&scan->hash);
+	}
+	return PROGRESS_RUNNING;
+}
+
+/* Whether 64 more bytes of the source follow this block and belong to one block. */
+static bool may_prefetch(const struct scan *scan)
+{
+	if (scan->piece_left > 0) {
+		return scan->piece_left >= BLAKE2S_BLOCK;
+	}
+	return smaller(scan->left, scan->granule) >= BLAKE2S_BLOCK;
+}
+
+static enum progress digest_step(struct scan *scan, struct job *job)
+{
+	for (uint32_t i = 0; i < STEP_BLOCKS; i++) {
+		uint32_t *block = scan->block[scan->current];
+		uint32_t length = smaller(scan->piece_left, BLAKE2S_BLOCK);
+
+		if (!scan->fetched && !fetch(scan, length)) {
+			return job_fail(job, STATUS_CONTROLLER, scan->address);
+		}
+		advance(scan, length);
+		scan->fetched = may_prefetch(scan);
+		scan->current ^= 1u;
+		blake2s_block(&scan->hash, block, length, scan->piece_left == 0,
+		              scan->fetched ? scan->block[scan->current] : NULL, &scan->source);
+		if (scan->source.failed) {
+			return job_fail(job, STATUS_CONTROLLER, scan->address);
+		}
+		if (scan->piece_left == 0 && end_digest_piece(scan, job) == PROGRESS_DONE) {
+			return PROGRESS_DONE;
+		}
+	}
+	return PROGRESS_RUNNING;
+}
+
+static bool all_ones(const uint8_t *bytes, uint32_t length)
+{
+	for (; length >= sizeof(uint32_t); length -= sizeof(uint32_t)) {
+		if (load32(bytes) != BLANK_WORD) {
+			return false;
+		}
+		bytes += sizeof(uint32_t);
+	}
+	for (; length > 0; length--) {
+		if (*bytes++ != (uint8_t)BLANK_WORD) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum progress blank_step(struct scan *scan, struct job *job)
+{
+	for (uint32_t i = 0; i < STEP_BLOCKS; i++) {
+		uint32_t length = smaller(scan->piece_left, BLAKE2S_BLOCK);
+
+		if (!fetch(scan, length)) {
+			return job_fail(job, STATUS_CONTROLLER, scan->address);
+		}
+		scan->blank = scan->blank && all_ones((const uint8_t *)scan->block[scan->current], length);
+		advance(scan, length);
+		if (scan->piece_left == 0) {
+			*scan->out++ = scan->blank ? 1 : 0;
+			scan->blank = true;
+			if (scan->left == 0) {
+				return job_end(job, STATUS_OK);
+			}
+			next_piece(scan);
+		}
+	}
+	return PROGRESS_RUNNING;
+}
+
+static enum progress verify_step(struct scan *scan, struct job *job)
+{
+	for (uint32_t i = 0; i < STEP_BLOCKS && scan->left > 0; i++) {
+		const uint8_t *bytes = (const uint8_t *)scan->block[scan->current];
+		uint32_t length = smaller(scan->left, BLAKE2S_BLOCK);
+
+		if (!fetch(scan, length)) {
+			return job_fail(job, STATUS_CONTROLLER, scan->address);
+		}
+		for (uint32_t k = 0; k < length; k++) {
+			if (bytes[k] != scan->out[k]) {
+				return job_fail(job, STATUS_VERIFY, scan->address + k);
+			}
+		}
+		scan->out += length;
+		scan->address += length;
+		scan->left -= length;
+	}
+	return (scan->left == 0) ? job_end(job, STATUS_OK) : PROGRESS_RUNNING;
+}
+
+static enum progress read_step(struct scan *scan, struct job *job)
+{
+	uint32_t length = smaller(scan->left, STEP_BLOCKS * BLAKE2S_BLOCK);
+
+	if (!stream_fetch(&scan->source, scan->out, length)) {
+		return job_fail(job, STATUS_CONTROLLER, scan->address);
+	}
+	scan->out += length;
+	scan->address += length;
+	scan->left -= length;
+	return (scan->left == 0) ? job_end(job, STATUS_OK) : PROGRESS_RUNNING;
+}
+
+enum progress scan_step(struct scan *scan, struct job *job)
+{
+	switch (job->operation) {
+	case OP_DIGEST:
+		return digest_step(scan, job);
+	case OP_BLANK_CHECK:
+		return blank_step(scan, job);
+	case OP_VERIFY:
+		return verify_step(scan, job);
+	default:
+		return read_step(scan, job);
+	}
+}

@@ -1,0 +1,30 @@
+/* The commands that read a run of flash from end to end: digest, blank check, verify, read. */
+#ifndef BOARDFLASH_SCAN_H
+#define BOARDFLASH_SCAN_H
+
+#include "blake2s.h"
+#include "region.h"
+
+struct scan {
+	struct word_source source;
+	uint32_t address;
+	uint32_t left;
+	uint32_t granule;
+	uint32_t piece_left;
+	uint8_t *out;
+	bool fetched; /* block[current] holds the next block already */
+	bool root;    /* the digest of the list is being made */
+	bool blank;
+	uint32_t current;
+	uint32_t block[2][BLAKE2S_WORDS];
+	struct blake2s hash;
+};
+
+/* Whether a job is one of these, and its range and granule make sense. */
+bool scan_accepts(const struct job *job);
+/* `scan->source` must stand at the job's first byte. */
+void scan_begin(struct scan *scan, const struct job *job);
+/* A short step, so that the other region is served in between. */
+enum progress scan_step(struct scan *scan, struct job *job);
+
+#endif

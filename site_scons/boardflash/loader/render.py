@@ -1,0 +1,256 @@
+"""Turns a board into the C tables and the linker script of its loader. Data only: no template holds logic of a driver."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+from boardflash.description.model import Board, Chip, Lines, PinUse, QuadEnable, Region
+from boardflash.errors import BoardflashError
+from boardflash.resources import data_dir
+
+from .artefact import ABOUT_SECTION, CODE_LIMIT
+from .protocol import MAILBOX_SIZE, MAILBOX_VERSION
+
+STACK_SIZE = 1024
+IDENTIFY_HZ_MAX = 10_000_000  # every chip answers 9Fh and 5Ah at that
+IDENTIFY_SIZE = 1 << 24  # what three address bytes reach
+DESELECT_NS = 50  # chip select high between commands; nor-behaviour: longest tSHSL2 of the chips that we ship
+HALF_CYCLE_HZ = 24_000_000  # above it the half clock that SSHIFT gives is worth more than the one it takes
+LINES_MODE_BITS = 8
+
+# The second byte of the first key: vendors whose 50h makes the next status write volatile (nor-behaviour section 3).
+VOLATILE_STATUS_VENDORS = ("Winbond", "GigaDevice")
+# Register and bit that tell 4-byte addressing (nor-behaviour section 3): Micron FSR bit 0, Winbond SR3 ADS,
+# Macronix CR 4BYTE.
+MODE_REGISTERS = {"Winbond": (0x15, 0x01), "Macronix": (0x15, 0x20)}
+FLAG_STATUS_MODE = (0x70, 0x01)
+ENTER_4BYTE = {"none": "ENTER_4BYTE_NONE", "B7": "ENTER_4BYTE_B7", "WREN_B7": "ENTER_4BYTE_WREN_B7"}
+
+_PULLED_UP = ("ncs", "io2", "io3")
+_HELD_HIGH = ("io2", "io3")
+
+
+def render(board: Board, toolchain: str) -> dict[str, str]:
+    """File name -> text of everything that is made for this board."""
+    values = {
+        "board": board.name,
+        "about_section": ABOUT_SECTION,
+        "about": _about(board, toolchain),
+        "defines": _defines(board),
+        "flash_runs": _flash_runs(board.region("internal")),
+        "pins": _pins(board),
+        "chips": [_chip(board, chip) for chip in board.qspi.chips] if board.qspi else [],
+        "ram_base": _hex(board.mcu.ram_base),
+        "ram_size": _hex(board.mcu.ram_size),
+        "stack_size": STACK_SIZE,
+        "mailbox_size": MAILBOX_SIZE,
+        "code_limit": CODE_LIMIT,
+    }
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(data_dir("loader") / "templates"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    names = ("board_data.h", "board_data.c", "loader.ld")
+    return {name: environment.get_template(f"{name}.j2").render(values) for name in names}
+
+
+def _about(board: Board, toolchain: str) -> str:
+    facts = {
+        "board": board.name,
+        "chips": [chip.name for chip in board.qspi.chips] if board.qspi else [],
+        "protocol": MAILBOX_VERSION,
+        "toolchain": toolchain,
+    }
+    return json.dumps(facts, sort_keys=True).replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _hex(value: int) -> str:
+    return f"{value:#010x}"
+
+
+def _unsigned(value: int) -> str:
+    return f"{value}u"
+
+
+def _address(value: int) -> str:
+    return f"{value:#010x}u"
+
+
+def _milliseconds(microseconds: int) -> int:
+    return -(-microseconds // 1000)
+
+
+def _defines(board: Board) -> list[tuple[str, str]]:
+    mcu = board.mcu
+    ports = {pin.port for pin in board.qspi.pins} if board.qspi else set()
+    gpio_bits = 0
+    for port in ports:
+        gpio_bits |= mcu.clock.gpio_enable.set_bits << port
+    defines = [
+        ("MCU_IDCODE", _address(mcu.idcode_address)),
+        ("MCU_WATCHDOG", _address(mcu.watchdog)),
+        ("CLOCK_HCLK_HZ", _unsigned(mcu.clock.hclk_hz)),
+        *((f"CLOCK_{key.upper()}", _unsigned(value)) for key, value in sorted(mcu.clock.values.items())),
+        ("GPIO_ENABLE_REGISTER", _address(mcu.clock.gpio_enable.address)),
+        ("GPIO_ENABLE_BITS", _address(gpio_bits)),
+        ("QSPI_ENABLE_REGISTER", _address(mcu.clock.qspi_enable.address)),
+        ("QSPI_ENABLE_BITS", _address(mcu.clock.qspi_enable.set_bits)),
+        ("QSPI_RESET_REGISTER", _address(mcu.clock.qspi_reset.address)),
+        ("QSPI_RESET_BITS", _address(mcu.clock.qspi_reset.set_bits)),
+        ("FLASH_REGISTERS", _address(mcu.flash.registers)),
+        ("FLASH_BASE", _address(mcu.flash.base)),
+        ("FLASH_SIZE", _address(board.part.flash_size)),
+        ("FLASH_PROGRAM_BYTES", _unsigned(mcu.flash.program_bytes)),
+        ("FLASH_STORE_MAX_MS", _unsigned(_milliseconds(mcu.flash.program_max_us))),
+        ("FLASH_SIZE_REGISTER", _address(mcu.flash.size_register)),
+        ("FLASH_UID", _address(mcu.flash.uid_address)),
+        ("FLASH_RUNS", _unsigned(len(board.region("internal").sectors))),
+        ("QSPI_REGISTERS", _address(mcu.qspi.registers)),
+        ("QSPI_WINDOW", _address(mcu.qspi.window)),
+        ("QSPI_WINDOW_LOG2", _unsigned(_log2(mcu.qspi.window_size, "the controller's window"))),
+        ("QSPI_FIFO_BYTES", _unsigned(mcu.qspi.fifo_bytes)),
+        ("QSPI_ABORT_AFTER_TRANSFER", _unsigned(int(mcu.qspi.abort_after_transfer))),
+        ("IDENTIFY_PRESCALER", _unsigned(_prescaler(mcu.clock.hclk_hz, IDENTIFY_HZ_MAX))),
+        ("IDENTIFY_SIZE_LOG2", _unsigned(IDENTIFY_SIZE.bit_length() - 1)),
+        ("BOARD_ERASES", _unsigned(max((len(c.erases) for c in _chips(board)), default=1))),
+    ]
+    if board.qspi:
+        defines += [
+            ("QSPI_BANK", _unsigned(board.qspi.bank)),
+            ("BOARD_PINS", _unsigned(len(board.qspi.pins))),
+            ("BOARD_CHIPS", _unsigned(len(board.qspi.chips))),
+            ("BOARD_BUSY_MAX_MS", _unsigned(max(c.chip_erase.max_ms for c in board.qspi.chips))),
+        ]
+    return defines
+
+
+def _chips(board: Board) -> tuple[Chip, ...]:
+    return board.qspi.chips if board.qspi else ()
+
+
+def _log2(value: int, what: str) -> int:
+    if value <= 0 or value & (value - 1):
+        raise BoardflashError(f"the size of {what}, {value} bytes, is no power of two")
+    return value.bit_length() - 1
+
+
+def _prescaler(kernel_hz: int, limit_hz: int) -> int:
+    """N of clock = kernel / (N + 1), the fastest that keeps the limit; the field has eight bits."""
+    return min(-(-kernel_hz // limit_hz) - 1, 255)
+
+
+def _flash_runs(region: Region) -> list[Mapping[str, int]]:
+    return [
+        {"size": run.size, "count": run.count, "erase_max_ms": run.erase_max_ms} for run in region.sectors
+    ]
+
+
+def _pins(board: Board) -> list[Mapping[str, str | int]]:
+    return [_pin(board, pin) for pin in board.qspi.pins] if board.qspi else []
+
+
+def _pin(board: Board, pin: PinUse) -> Mapping[str, str | int]:
+    return {
+        "signal": pin.signal,
+        "pin": pin.pin,
+        "port": _address(board.mcu.gpio_base + pin.port * board.mcu.gpio_stride),
+        "number": pin.number,
+        "function": pin.function,
+        "pull_up": "true" if pin.signal in _PULLED_UP else "false",
+        "hold_high": "true" if pin.signal in _HELD_HIGH else "false",
+    }
+
+
+def _chip(board: Board, chip: Chip) -> Mapping[str, Any]:
+    return {
+        "name": chip.name,
+        "size": chip.size,
+        "page_size": chip.page_size,
+        "status_write_max_ms": chip.status_write_max_ms,
+        "timing": _timing(board, chip),
+        "read": _read(chip),
+        "program": {
+            "opcode": _byte(chip.program.opcode),
+            **_line_fields(chip.program.lines),
+            "max_ms": _unsigned(_milliseconds(chip.program.max_us)),
+        },
+        "chip_erase": {"max_ms": chip.chip_erase.max_ms, "opcode": _byte(chip.chip_erase.opcode)},
+        "erases": [{"size": e.size, "max_ms": e.max_ms, "opcode": _byte(e.opcode)} for e in chip.erases],
+        "quirks": _quirks(chip),
+    }
+
+
+def _byte(value: int) -> str:
+    return f"{value:#04x}"
+
+
+def _line_fields(lines: Lines) -> dict[str, str | int]:
+    return {
+        "instruction_lines": lines.instruction,
+        "address_lines": lines.address,
+        "data_lines": lines.data,
+    }
+
+
+def _timing(board: Board, chip: Chip) -> Mapping[str, int]:
+    assert board.qspi is not None
+    kernel = board.mcu.clock.hclk_hz
+    prescaler = _prescaler(kernel, min(board.qspi.clock_hz_max, chip.read.clock_hz_max))
+    clock = kernel // (prescaler + 1)
+    high = -(-DESELECT_NS * clock // 1_000_000_000)
+    return {
+        "prescaler": prescaler,
+        "size_log2": _log2(chip.size, chip.name),
+        "high_cycles": max(1, min(high, 8)),
+        "sample_shift": int(clock > HALF_CYCLE_HZ),
+    }
+
+
+def _read(chip: Chip) -> Mapping[str, str | int]:
+    """The mode clocks are one byte on the address lines; where they are not (Micron's single XIP confirmation bit),
+    they count as dummies."""
+    read = chip.read
+    whole_byte = read.mode_cycles * read.lines.address == LINES_MODE_BITS
+    return {
+        "opcode": _byte(read.opcode),
+        **_line_fields(read.lines),
+        "mode_lines": read.lines.address if whole_byte else 0,
+        "mode_value": _byte(read.mode_value if whole_byte else 0),
+        "dummy_cycles": read.dummy_cycles + (0 if whole_byte else read.mode_cycles),
+    }
+
+
+def _quirks(chip: Chip) -> Mapping[str, str | int]:
+    mode_register, mode_mask = MODE_REGISTERS.get(chip.vendor, (0, 0))
+    if chip.flag_status:
+        mode_register, mode_mask = FLAG_STATUS_MODE
+    return {
+        "erases": len(chip.erases),
+        "address_bytes": chip.address_bytes,
+        "enter_4byte": ENTER_4BYTE[chip.enter_4byte],
+        "mode_register": _byte(mode_register),
+        "mode_mask": _byte(mode_mask),
+        "quad_enable": _quad_enable(chip.quad_enable),
+        "protect1": _byte(chip.protection.sr1_mask),
+        "protect2": _byte(chip.protection.sr2_mask),
+        "protect3": _byte(chip.protection.sr3_mask),
+        "volatile_status": _bool(chip.vendor in VOLATILE_STATUS_VENDORS),
+        "flag_status": _bool(chip.flag_status),
+        "volatile_dummies": _bool(chip.volatile_dummies),
+    }
+
+
+def _bool(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _quad_enable(method: QuadEnable) -> str:
+    return f"QUAD_ENABLE_{method.value.upper()}"
