@@ -22,7 +22,6 @@ PS_PER_SECOND = 1_000_000_000_000
 # IHI 0031 C2.2.2: only the low ten bits of TAR are sure to increment, and on Cortex-M7 only they do.
 TAR_INCREMENT_MASK = 0x3FF
 
-DHCSR = 0xE000EDF0
 DEMCR = 0xE000EDFC
 DEMCR_VC_CORERESET = 1
 
@@ -247,13 +246,14 @@ class DebugPort:
             raise self._fail(str(fault)) from fault
 
     def reset_pin(self, asserted: bool) -> None:
-        """nRST. The debug port lives on; the core stops at its vector when DEMCR catches resets."""
+        """nRST. The debug port lives on. A core in reset runs nothing: here it is halted meanwhile."""
         self.settle()
+        self.target.reset(halt=asserted)
         if asserted:
-            self.target.reset(halt=True)
             return
         demcr = int.from_bytes(self.target.read_memory(DEMCR, 4, 4), "little")
-        self.target.reset(halt=bool(demcr & DEMCR_VC_CORERESET))
+        if not demcr & DEMCR_VC_CORERESET:
+            self.target.resume()
 
     def _enter(self) -> None:
         if self.sticky():

@@ -26,7 +26,6 @@ class BenchTarget:
         self.ram = bytearray(RAM_SIZE)
         self.words = {CPUID: 0x411FC271, 0xE0042000: 0x10010449, FP_CTRL: 0x10000080, 0xE0001000: 0x40000000}
         self.accesses: list[tuple[str, int, int]] = []
-        self.resets: list[bool] = []
         self._registers: dict[int, int] = {}
         self._halted = False
 
@@ -85,8 +84,7 @@ class BenchTarget:
         self._registers[number] = value
 
     def reset(self, halt: bool) -> None:
-        self.resets.append(halt)
-        self._halted = halt
+        self._halted = self._halted or halt
 
     def power_cycle(self) -> None:
         self.ram[:] = bytes(RAM_SIZE)

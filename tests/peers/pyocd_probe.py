@@ -38,13 +38,13 @@ class Bench:
         settings = json.loads(os.environ["BOARDFLASH_PEER"])
         self.serial: str = settings["serial"]
         self.report = Path(settings["report"])
-        self.state = BoardState.load(Path(settings["state"]), self.serial)
-        self.board = SimulatedBoard(load_twin(settings["twin"]), self.state)
+        state = BoardState.load(Path(settings["state"]), self.serial)
+        self.board = SimulatedBoard(load_twin(settings["twin"]), state)
         self.port = DebugPort(self.board, dpidr=SWD_DPIDR, clock_hz=DEFAULT_CLOCK_HZ)
 
     def leave(self) -> None:
         self.port.settle()
-        self.state.save()
+        self.board.save()
         record = asdict(self.port.counts) | {"board_seconds": self.board.clock.seconds}
         self.report.write_text(json.dumps(record, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 

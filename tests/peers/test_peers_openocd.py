@@ -24,6 +24,7 @@ INTERNAL = 0x08000000
 WINDOW = 0x90000000
 FIRMWARE_SIZE = 70_000  # ends inside the third 32 KiB sector
 ASSETS_SIZE = 70_001  # two 64 KiB sectors, the last page in part
+USED = 0x40000  # of the QSPI chip; OpenOCD never gets beyond
 MICRON = "stm32f746g-disco"
 WINBOND = "stm32f746g-disco-c03"
 
@@ -34,11 +35,14 @@ class Session:
     run: OpenocdRun
     image: bytes
     before: bytes
+    after: bytes
 
 
 def used_board(twin: str) -> SimulatedBoard:
     """A board whose memories hold something else, so that a missing erase shows."""
-    return SimulatedBoard(replace(load_twin(twin), start="noise"), BoardState.in_memory())
+    board = SimulatedBoard(replace(load_twin(twin), start="noise"), BoardState.in_memory())
+    board.chip.array[:USED] = assets(USED, seed=2)
+    return board
 
 
 def saved(folder: Path, content: bytes) -> Path:
@@ -52,9 +56,11 @@ def internal(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """Internal flash over old content: erase, program, verify by OpenOCD's own CRC on the target."""
     image = firmware(FIRMWARE_SIZE, seed=1)
     board = used_board(MICRON)
-    before = bytes(board.state.internal)
+    before = bytes(board.flash.array)
     path = saved(tmp_path_factory.mktemp("internal"), image)
-    return Session(board, run_openocd(board, f"program {path} {INTERNAL:#x} verify"), image, before)
+    run = run_openocd(board, f"program {path} {INTERNAL:#x} verify")
+    board.save()
+    return Session(board, run, image, before, bytes(board.state.internal))
 
 
 def test_internal_flash_is_programmed_and_verified_by_openocd(internal: Session) -> None:
@@ -63,7 +69,7 @@ def test_internal_flash_is_programmed_and_verified_by_openocd(internal: Session)
 
 
 def test_internal_flash_holds_the_image_and_its_sectors_are_clean(internal: Session) -> None:
-    content = internal.board.state.internal
+    content = internal.after
     assert content[:FIRMWARE_SIZE] == internal.image
     assert content[FIRMWARE_SIZE:0x18000] == b"\xff" * (0x18000 - FIRMWARE_SIZE)
     assert content[0x18000:] == internal.before[0x18000:]
@@ -79,7 +85,7 @@ def qspi(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """The QSPI chip over old content: erase, write, CRC by loader, compare through the window."""
     image = assets(ASSETS_SIZE, seed=3)
     board = used_board(request.param)
-    before = bytes(board.state.qspi)
+    before = bytes(board.chip.array)
     path = saved(tmp_path_factory.mktemp("qspi"), image)
     run = run_openocd(
         board,
@@ -89,7 +95,8 @@ def qspi(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         f"flash verify_bank 3 {path} 0",
         f"verify_image {path} {WINDOW:#x}",
     )
-    return Session(board, run, image, before)
+    board.save()
+    return Session(board, run, image, before, bytes(board.state.qspi))
 
 
 def test_qspi_chip_is_found_by_its_jedec_id(qspi: Session) -> None:
@@ -106,7 +113,7 @@ def test_qspi_chip_is_written_and_verified_by_openocd(qspi: Session) -> None:
 
 
 def test_qspi_chip_holds_the_image_and_its_sectors_are_clean(qspi: Session) -> None:
-    content = qspi.board.state.qspi
+    content = qspi.after
     assert content[:ASSETS_SIZE] == qspi.image
     assert content[ASSETS_SIZE:0x20000] == b"\xff" * (0x20000 - ASSETS_SIZE)
     assert content[0x20000:] == qspi.before[0x20000:]
@@ -119,8 +126,8 @@ def test_qspi_chip_holds_the_image_and_its_sectors_are_clean(qspi: Session) -> N
 def test_a_wrong_board_file_fails_to_find_the_chip(mistake: str, settings: dict[str, int]) -> None:
     """What a bench would answer: nothing comes back, and OpenOCD says so."""
     board = used_board(MICRON)
-    before = bytes(board.state.qspi)
+    before = bytes(board.chip.array)
     run = run_openocd(board, "reset init", "flash probe 3", settings=settings)
     assert run.returncode != 0, mistake
     assert re.search(r"no id|Unknown flash device|auto_probe failed|timeout", run.output), run.output
-    assert board.state.qspi == before
+    assert board.chip.array == before
