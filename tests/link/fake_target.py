@@ -8,6 +8,7 @@ RAM = 0x2000_0000
 FLASH = 0x0800_0000
 FPB = 0xE000_2000
 SIZE = 256 * 1024
+COMPARATORS = 8
 
 
 class FakeTarget:
@@ -15,7 +16,7 @@ class FakeTarget:
         self.clock = VirtualClock()
         self.supply_mv = supply_mv
         self.memories = {RAM: bytearray(SIZE), FLASH: bytearray(b"\xff" * SIZE), FPB: bytearray(64)}
-        self.memories[FPB][0] = 8 << 4  # NUM_CODE: eight comparators
+        self.memories[FPB][0] = COMPARATORS << 4
         self.registers = dict.fromkeys(range(21), 0)
         self.running = True
         self.halts_on_request = True
@@ -43,6 +44,8 @@ class FakeTarget:
         self.widths.append(width)
         memory, at = self._place(address, len(data))
         memory[at : at + len(data)] = data
+        if address == FPB:  # NUM_CODE is read-only
+            memory[0] = data[0] & 0x0F | COMPARATORS << 4
 
     def halt(self) -> None:
         self.running = not self.halts_on_request

@@ -9,8 +9,10 @@ big-endian. Command strings: SEGGER knowledge base, "J-Link Command Strings".
 from __future__ import annotations
 
 import struct
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -241,13 +243,13 @@ class Link:
             self._jlink.open(serial_no=serial)
         except (pylink.errors.JLinkException, OSError, ValueError) as failure:
             # pylink's own lock: another program that uses pylink, but not boardflash, has the probe.
-            busy = "already open" in str(failure)
-            raise self._error(
-                "another program that uses pylink has it open; close that first"
-                if busy
-                else f"cannot be opened: {failure}",
-                ExitCode.PROBE_BUSY if busy else ExitCode.NO_PROBE,
-            ) from failure
+            if "already open" in str(failure):
+                theirs = Path(tempfile.gettempdir()) / pylink.jlock.JLock.SERIAL_NAME_FMT.format(serial)
+                raise self._error(
+                    f"another program that uses pylink has it; end that (or delete {theirs}, if none runs)",
+                    ExitCode.PROBE_BUSY,
+                ) from failure
+            raise self._error(f"cannot be opened: {failure}", ExitCode.NO_PROBE) from failure
         if not self._call("choosing the interface", lambda: self._jlink.set_tif(interface)):
             raise self._error(f'interface = "{settings.interface}": this probe does not offer it')
         if settings.under_reset:
@@ -296,8 +298,9 @@ class Link:
             return function()
         except (pylink.errors.JLinkException, ValueError, TypeError) as failure:
             # ValueError: pylink meets an error code that it has no text for.
-            told = "".join(f" ({m})" for m in self.messages[said:][:1])
-            raise self._error(f"{what} failed: {failure}{told}" + (f"; {hint}" if hint else "")) from failure
+            told = "".join(f" ({m.rstrip('.')})" for m in self.messages[said:][:1])
+            text = f"{what} failed: {str(failure).rstrip('.')}{told}"
+            raise self._error(text + (f"; {hint}" if hint else "")) from failure
 
     def _error(self, message: str, code: ExitCode = ExitCode.DEVICE_FAILED) -> BoardflashError:
         return BoardflashError(message, where=f"J-Link {self._serial}", code=code)

@@ -83,7 +83,7 @@ def _command() -> str:
 
 
 def _now() -> str:
-    return time.strftime("%H:%M:%S")
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _spoken(probe: str) -> str:

@@ -80,12 +80,13 @@ def open_link(
 def open_replay(path: Path, *, jlink_device: str, interface: str, speed_khz: int, under_reset: bool) -> Link:
     """The link of a recorded session: the same calls get the same answers, any other is an error."""
     library = ReplayLibrary(path)
+    serial = library.serial
     settings = LinkSettings(jlink_device, interface, speed_khz, under_reset)
     if not library.simulated:
         _attached(library)  # as the session began
     return Link(
         library,
-        library.serial,
+        serial,
         settings,
         by_serial=not library.simulated,
         timebase=library.time,
@@ -174,7 +175,7 @@ def _open_simulated(
     with ExitStack() as undo:
         undo.callback(ProbeLock(f"sim-{int(serial)}").release)
         simulated = simulated_probe(choice.twin or board_name, int(serial), choice.faults)
-        undo.callback(simulated.save)
+        undo.callback(simulated.close)
         library: Library = simulated.library
         if trace is not None:
             library = _traced(library, trace, simulated.time, undo, simulated_serial=int(serial))

@@ -47,7 +47,7 @@ class ReplayLibrary:
         """Of the probe that the session was with."""
         if self._serial is not None:
             return int(self._serial)
-        chosen = [c["a"][0] for c in self._calls if c["f"] == "JLINKARM_EMU_SelectByUSBSN"]
+        chosen = [c["args"][0] for c in self._calls if c["call"] == "JLINKARM_EMU_SelectByUSBSN"]
         if not chosen:
             raise BoardflashError("no probe was opened in this trace", where=str(self._path))
         return int(chosen[0])
@@ -55,10 +55,10 @@ class ReplayLibrary:
     @property
     def remaining(self) -> int:
         """Calls of the trace that have not been made, questions left out."""
-        return sum(call["f"] not in QUESTIONS for call in self._calls[self._next :])
+        return sum(call["call"] not in QUESTIONS for call in self._calls[self._next :])
 
     def has(self, name: str) -> bool:
-        return name not in OPTIONAL or any(call["f"] == name for call in self._calls)
+        return name not in OPTIONAL or any(call["call"] == name for call in self._calls)
 
     def answer(self, name: str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         if self._deviated:  # said once; what follows only lets go of the probe
@@ -66,39 +66,39 @@ class ReplayLibrary:
         if name in QUESTIONS:
             return self._question(name)
         self._skip_questions()
-        made = {"f": name, "a": [*map(describe, args), *map(describe, named.values())]}
+        made = {"call": name, "args": [*map(describe, args), *map(describe, named.values())]}
         if self._next >= len(self._calls):
             raise self._deviation("the trace ends here", made)
         call = self._calls[self._next]
-        if call["f"] != name or call["a"] != made["a"]:
+        if call["call"] != name or call["args"] != made["args"]:
             raise self._deviation(f"recorded was {_show(call)}", made)
         self._next += 1
         self.time.reached(call["t"])
         if name in CALLBACKS:
             self._handlers[CALLBACKS[name]] = args[0]
-        for kind, text in call.get("m", ()):
+        for kind, text in call.get("said", ()):
             self._handlers[kind](text.encode())
-        for n, written in call.get("o", {}).items():
+        for n, written in call.get("wrote", {}).items():
             self._write(pointee(args[int(n)]), written)
-        result = call["r"]
+        result = call["returns"]
         return self._functions.text(result["text"]) if isinstance(result, dict) else result
 
     def _question(self, name: str) -> Any:
         """From the questions recorded next, if it is among them; else the last answer still holds."""
         for n in range(self._next, len(self._calls)):
             call = self._calls[n]
-            if call["f"] not in QUESTIONS:
+            if call["call"] not in QUESTIONS:
                 break
-            if call["f"] == name:
-                self._answers[name] = call["r"]
+            if call["call"] == name:
+                self._answers[name] = call["returns"]
                 self._next = n + 1
                 break
         return self._answers[name]
 
     def _skip_questions(self) -> None:
-        while self._next < len(self._calls) and self._calls[self._next]["f"] in QUESTIONS:
+        while self._next < len(self._calls) and self._calls[self._next]["call"] in QUESTIONS:
             call = self._calls[self._next]
-            self._answers[call["f"]] = call["r"]
+            self._answers[call["call"]] = call["returns"]
             self._next += 1
 
     def _write(self, target: Any, written: dict[str, Any]) -> None:
@@ -183,6 +183,6 @@ def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def _show(call: dict[str, Any]) -> str:
-    name = call["f"].replace("JLINKARM_", "").replace("JLINK_", "")
-    text = f"{name}({', '.join(json.dumps(arg) for arg in call['a'])})"
+    name = call["call"].replace("JLINKARM_", "").replace("JLINK_", "")
+    text = f"{name}({', '.join(json.dumps(arg) for arg in call['args'])})"
     return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."

@@ -1,9 +1,9 @@
 """`--trace FILE`: every call of the J-Link library and its reply, as lines of JSON, and their replay.
 
-Line 1 says what the file is. Each other line is one call: `f` the function, `a` its arguments, `r` what it
-returned, `o` what it wrote into its arguments, `m` what it said through its callbacks, `t` the seconds on
-the board's clock after it. Bytes are base64; an argument longer than 64 bytes is its length and SHA-256,
-so a trace does not hold what was flashed. What was read it does hold.
+Line 1 says what the file is. Each other line is one `call`: its `args`, what it `returns`, what it `wrote`
+into its arguments, what it `said` through its callbacks, and `t`, the seconds on the board's clock after
+it. Bytes are base64; an argument longer than 64 bytes is its length and SHA-256, so a trace does not hold
+what was flashed. What was read it does hold.
 """
 
 from __future__ import annotations
@@ -56,21 +56,24 @@ class TracingLibrary:
         if self._out.closed:  # pylink's destructor asks whether the DLL is open
             return function(*args, **named)
         before = [_content(arg) for arg in args]
-        record: dict[str, Any] = {"f": name, "a": [*map(describe, args), *map(describe, named.values())]}
+        record: dict[str, Any] = {
+            "call": name,
+            "args": [*map(describe, args), *map(describe, named.values())],
+        }
         if name in CALLBACKS:
             args = tuple(self._listen(CALLBACKS[name], arg) for arg in args)
         self._messages = []
         result = function(*args, **named)
-        record["r"] = _result(result)
+        record["returns"] = _result(result)
         changed = {
             str(n): _written(arg)
             for n, (arg, was) in enumerate(zip(args, before, strict=True))
             if was is not None and _content(arg) != was
         }
         if changed:
-            record["o"] = changed
+            record["wrote"] = changed
         if self._messages:
-            record["m"] = self._messages
+            record["said"] = self._messages
         record["t"] = self._timebase.now()
         self._put(record)
         return result
@@ -85,7 +88,7 @@ class TracingLibrary:
         return wrapped
 
     def _put(self, record: dict[str, Any]) -> None:
-        self._out.write(json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n")
+        self._out.write(json.dumps(record, separators=(",", ":")) + "\n")
 
 
 class _TracedFunctions:

@@ -101,10 +101,12 @@ class SimulatedJLink:
 class Export:
     """One function of the library. Attributes can be set on it, as on those of ctypes (`restype`)."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], probe: Probe) -> None:
         self._function = function
+        self._probe = probe
 
     def __call__(self, *args: Any, **named: Any) -> Any:
+        self._probe.count_call()
         return self._function(*args, **named)
 
 
@@ -115,7 +117,7 @@ class Exports:
         for owner in (probe, probe.memory, probe.core):
             for name in dir(owner):
                 if name.startswith("JLINK"):
-                    setattr(self, name, Export(getattr(owner, name)))
+                    setattr(self, name, Export(getattr(owner, name), probe))
 
 
 class Probe:
@@ -127,7 +129,8 @@ class Probe:
         self._costs = costs
         self._selected: int | None = None
         self._open: int | None = None
-        self._pulled = False
+        self._pulled = False  # the USB cable
+        self.pulled_now = False  # by the call that is under way
         self._interface = 0
         self._device = ""
         self._devices = ["Unspecified"]  # index 0 means "unknown" to the caller
@@ -135,24 +138,28 @@ class Probe:
         self._error_out: Callable[[bytes], Any] | None = None
         self._warn_out: Callable[[bytes], Any] | None = None
         self._last_error = 0
-        self.calls = 0  # calls that talked to the target
+        self._calls = 0
         self.connected = False
         self.wire: Wire | None = None
         self.memory = MemoryAccess(self)
         self.core = CoreControl(self)
 
-    # For the other halves
+    # For the exports and the other halves
+
+    def count_call(self) -> None:
+        self._calls += 1
+        self.pulled_now = self._calls == self.faults.unplug_at_call
+        if self.pulled_now:
+            self._pulled, self.connected = True, False
 
     def begin(self) -> int:
         """Start a call that talks to the target: 0, or the code to return at once."""
         if self._open is None:
             return self.fail(NOT_OPEN, "")
+        if self.pulled_now:
+            return self.fail(LINK_LOST, "Communication with the J-Link was lost.")
         if self._pulled:
             return self.fail(NO_PROBE, "")
-        self.calls += 1
-        if self.faults.cable_pulled_at and self.calls >= self.faults.cable_pulled_at:
-            self._pulled, self.connected = True, False
-            return self.fail(LINK_LOST, "Communication with the J-Link was lost.")
         return 0 if self.connected else self._connect()
 
     def fail(self, code: int, text: str) -> int:

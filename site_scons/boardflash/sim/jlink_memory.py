@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from boardflash.sim.target import BusFault
@@ -23,6 +25,8 @@ class MemoryAccess:
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
         self._lines: dict[int, bytes] = {}
+        self._reads = 0
+        self._writes = 0
         self.cache_enabled = True
 
     def forget(self) -> None:
@@ -40,7 +44,8 @@ class MemoryAccess:
         code = self._probe.begin()
         if code < 0:
             return code
-        if self._probe.calls == self._probe.faults.short_read_at:
+        self._reads += 1
+        if self._reads == self._probe.faults.short_read:
             size = _half(size, access)
         got = bytearray()
         with self._probe.link().round_trip():
@@ -87,23 +92,31 @@ class MemoryAccess:
         return 0 if self._write(address & 0xFFFF_FFFF, data, access) == size // access else 1
 
     def _write(self, address: int, data: bytes, access: int) -> int:
+        was_connected = self._probe.wire is not None
         code = self._probe.begin()
         if code < 0:
+            if self._probe.pulled_now and was_connected:
+                with suppress(BusFault):
+                    sum(self._transfer(address, data[: _half(len(data), access)], access))
             return code
-        if self._probe.calls == self._probe.faults.short_write_at:
+        self._writes += 1
+        if self._writes == self._probe.faults.short_write:
             data = data[: _half(len(data), access)]
         written = 0
         with self._probe.link().round_trip():
             try:
-                for start, length, width in _cuts(address, len(data), access):
-                    piece = data[start - address : start - address + length]
-                    for count in self._probe.link().write(start, piece, width):
-                        written += count
+                for count in self._transfer(address, data, access):
+                    written += count
             except BusFault as fault:
                 self._probe.fail(UNSPECIFIED, f"Could not write memory: {fault}")
                 if not written:
                     return UNSPECIFIED
         return written // (access or 1)
+
+    def _transfer(self, address: int, data: bytes, access: int) -> Iterator[int]:
+        for start, length, width in _cuts(address, len(data), access):
+            piece = data[start - address : start - address + length]
+            yield from self._probe.link().write(start, piece, width)
 
     def _from_cache(self, address: int, size: int) -> bytes | None:
         """The DLL's copy, if it has all of the range. A write by the target does not change the copy."""

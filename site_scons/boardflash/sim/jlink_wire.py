@@ -27,12 +27,14 @@ class LinkCosts:
 
 @dataclass(frozen=True)
 class LinkFaults:
-    """Counted in calls that talk to the target, the first is 1; 0 = never."""
+    """The first call is 1; 0 = never."""
 
-    cable_pulled_at: int = 0
-    """The USB cable: from this call on the probe is gone. The board keeps its power and goes on."""
-    short_read_at: int = 0
-    short_write_at: int = 0
+    unplug_at_call: int = 0
+    """The USB cable: from this call of the library on the probe is gone; if it is a write, half of it has
+    arrived. The board keeps its power and goes on."""
+    short_read: int = 0
+    """The read of memory, counted alone, that stops half-way without an error."""
+    short_write: int = 0
 
 
 class Wire:

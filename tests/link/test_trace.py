@@ -1,0 +1,183 @@
+"""A recorded session replays through the real pylink without any board, and only that session."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_target import FLASH, RAM, FakeTarget
+
+from boardflash.errors import BoardflashError
+from boardflash.link import probes
+from boardflash.link.jlink import Link
+from boardflash.sim.jlink import SimulatedJLink
+
+SETTINGS: dict[str, Any] = {
+    "jlink_device": "STM32F746NG",
+    "interface": "swd",
+    "speed_khz": 4000,
+    "under_reset": False,
+}
+PAYLOAD = random.Random(1).randbytes(5000)
+
+
+def session(link: Link, payload: bytes = PAYLOAD) -> list[Any]:
+    """A bit of everything; what the caller saw."""
+    with link:
+        saw: list[Any] = [link.serial, link.product, link.firmware, link.dll_version, link.supply_mv()]
+        link.reset_and_halt()
+        link.write_memory(RAM + 3, payload)
+        saw.append(link.read_memory(RAM + 1, 777))
+        saw.append(link.read_memory(FLASH, 64))
+        link.write_register(15, 0x9000_0001)
+        saw.append(link.read_register(15))
+        link.go()
+        saw.append(link.is_halted())
+        with pytest.raises(BoardflashError) as caught:
+            link.read_memory(0x6000_0000, 4)
+        saw += [str(caught.value), list(link.messages)]
+        link.halt()
+        link.reset_and_run()
+        saw.append(link.now())
+    return saw
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[Any]]:
+    """A session with a probe that the code takes for real, and its trace."""
+    target = FakeTarget()
+    monkeypatch.setattr(probes, "load_dll", lambda: SimulatedJLink({801012345: target}))
+    monkeypatch.setattr(probes, "RealTime", lambda: _Clock())
+    path = tmp_path / "bench" / "trace.jsonl"
+    saw = session(probes.open_link(None, board_name="x", trace=path, **SETTINGS))
+    monkeypatch.setattr(probes, "load_dll", lambda: pytest.fail("a replay needs no DLL"))
+    return path, saw
+
+
+class _Clock:
+    """A wall clock that a test can repeat."""
+
+    def __init__(self) -> None:
+        self._now = 100.0
+
+    def now(self) -> float:
+        self._now += 0.0001
+        return self._now
+
+    def pause(self, seconds: float) -> None:
+        self._now += seconds
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_session_replays(recorded: tuple[Path, list[Any]]) -> None:
+    path, saw = recorded
+    link = probes.open_replay(path, **SETTINGS)
+    assert session(link)[:-1] == saw[:-1]
+
+
+def test_every_call_is_recorded_in_order(recorded: tuple[Path, list[Any]]) -> None:
+    path, _ = recorded
+    head, *calls = lines(path)
+    assert head == {"boardflash_trace": 1, "serial": None, "simulated": False}
+    names = [call["call"].removeprefix("JLINKARM_") for call in calls]
+    order = [
+        "EMU_GetList",
+        "EMU_SelectByUSBSN",
+        "OpenEx",
+        "TIF_Select",
+        "DEVICE_GetInfo",
+        "Reset",
+        "WriteMemEx",
+        "ReadMemEx",
+        "WriteReg",
+        "GoEx",
+        "Halt",
+        "Close",
+    ]
+    places = [names.index(name) for name in order]
+    assert places == sorted(places)
+    times = [call["t"] for call in calls]
+    assert times == sorted(times)
+
+
+def test_what_was_written_is_not_in_the_trace(recorded: tuple[Path, list[Any]]) -> None:
+    path, _ = recorded
+    [body] = [
+        call["args"][2]
+        for call in lines(path)[1:]
+        if call["call"] == "JLINKARM_WriteMemEx" and call["args"][1] > 64
+    ]
+    words = PAYLOAD[1:4997]  # from the first word boundary to the last
+    assert body == {"size": len(words), "sha256": hashlib.sha256(words).hexdigest()}
+
+
+def test_other_data_deviates_at_that_call(recorded: tuple[Path, list[Any]]) -> None:
+    path, _ = recorded
+    number = next(n for n, call in enumerate(lines(path), 1) if call.get("call") == "JLINKARM_WriteMemEx")
+    with pytest.raises(BoardflashError) as caught:
+        session(probes.open_replay(path, **SETTINGS), b"\x00" + PAYLOAD[1:])
+    first = base64.b64encode(PAYLOAD[:1]).decode()
+    assert str(caught.value) == (
+        f"trace.jsonl: line {number}: this session deviates from the trace: "
+        f'recorded was WriteMemEx(536870915, 1, {{"bytes": "{first}"}}, 1), '
+        'made was WriteMemEx(536870915, 1, {"size": 1}, 1)'
+    )
+
+
+def test_another_call_deviates(recorded: tuple[Path, list[Any]]) -> None:
+    path, _ = recorded
+    with (
+        probes.open_replay(path, **SETTINGS) as link,
+        pytest.raises(BoardflashError, match=r"recorded was .*, made was Halt\(\)$"),
+    ):
+        link.halt()  # and closing it is not a second deviation
+
+
+def test_a_session_that_goes_on_beyond_the_trace_deviates(recorded: tuple[Path, list[Any]]) -> None:
+    path, _ = recorded
+    cut = lines(path)
+    text = [json.dumps(line) for line in cut[: len(cut) // 2]]
+    path.write_text("\n".join(text) + '\n{"call": "JLINKARM_Rea', encoding="utf-8")
+    with pytest.raises(BoardflashError, match="the trace ends here"):
+        session(probes.open_replay(path, **SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a trace of format 1"),
+        ("[]\n", "not a trace of format 1"),
+        ('{"boardflash_trace": 2}\n', "not a trace of format 1"),
+        ('{"boardflash_trace": 1}\nrubbish\n{}\n', "line 2: not a line of a trace: "),
+        ('{"boardflash_trace": 1}\n', "no probe was opened in this trace"),
+    ],
+)
+def test_what_is_no_trace_is_told(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "trace.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(BoardflashError, match=message):
+        probes.open_replay(path, **SETTINGS)
+    with pytest.raises(BoardflashError, match="cannot be read"):
+        probes.open_replay(tmp_path / "none.jsonl", **SETTINGS)
+
+
+def test_flashing_two_mebibytes_leaves_a_small_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "load_dll", lambda: SimulatedJLink({1: FakeTarget()}))
+    path = tmp_path / "trace.jsonl"
+    block = random.Random(2).randbytes(64 * 1024)
+    started = time.monotonic()
+    with probes.open_link(None, board_name="x", trace=path, **SETTINGS) as link:
+        for _ in range(32):
+            link.write_memory(RAM, block)
+            link.read_memory(RAM, 64)
+    assert path.stat().st_size < 64 * 1024
+    assert time.monotonic() - started < 5
