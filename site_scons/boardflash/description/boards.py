@@ -71,9 +71,8 @@ def _part(top: Table, library: Library) -> tuple[Part, Die]:
 
 
 def _die(top: Table, row: Row, library: Library) -> Die:
-    controllers = row.controllers.split("+")
-    if not any(controller.startswith("QUADSPI") for controller in controllers):
-        has = " and ".join(controllers)
+    if not row.has_quadspi:
+        has = " and ".join(row.controllers.split("+"))
         top.fail(
             "mcu", f"{row.number} has {has}, which no driver serves yet; QUADSPI is the one that is served"
         )

@@ -157,6 +157,7 @@ def _program(top: Table) -> ProgramCommand:
 
 
 def _erases(top: Table, chip_size: int, page: int) -> tuple[EraseCommand, ...]:
+    """Ascending; what divides the chip's size, a power of two, also nests."""
     erases: list[EraseCommand] = []
     for table in top.tables("erase", ("size", "opcode", "typ_ms", "max_ms")):
         size = table.integer("size", 256, 1 << 28)
@@ -166,9 +167,6 @@ def _erases(top: Table, chip_size: int, page: int) -> tuple[EraseCommand, ...]:
             table.fail("size", f"is not a whole number of pages of {page} bytes")
         if any(size == other.size for other in erases):
             table.fail("size", "stands there twice")
-        misfit = next((other for other in erases if max(size, other.size) % min(size, other.size)), None)
-        if misfit:
-            table.fail("size", f"does not nest with the erase size {misfit.size}")
         erases.append(_erase(table, size))
     return tuple(sorted(erases, key=lambda erase: erase.size))
 

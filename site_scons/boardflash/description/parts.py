@@ -36,10 +36,21 @@ class Row:
     controllers: str
     pinset: str
 
+    @property
+    def full_number(self) -> str:
+        """With package and variant: "STM32L496VGTxP"."""
+        return f"{self.number}{self.letter}x{self.tail}"
+
+    @property
+    def has_quadspi(self) -> bool:
+        return any(name.startswith("QUADSPI") for name in self.controllers.split("+"))
+
     def matches(self, number: str) -> bool:
         """Whether a number on a package, with or without its ending, is this part."""
+        if not number.startswith(self.number):
+            return False
         temperature = f"[0-9X]{self.tail}(?:TR)?" if self.tail else "[0-9X](?:TR)?"
-        return re.fullmatch(f"{self.number}(?:{self.letter}(?:{temperature})?)?", number) is not None
+        return re.fullmatch(f"(?:{self.letter}(?:{temperature})?)?", number[len(self.number) :]) is not None
 
 
 @dataclass(frozen=True)
@@ -66,14 +77,10 @@ def find_part(number: str, rows: tuple[Row, ...], where: str) -> tuple[Row, ...]
     wanted = number.strip().upper()
     found = tuple(row for row in rows if row.matches(wanted))
     if not found:
-        raise BoardflashError(
-            f"unknown part number{nearest(wanted, {row.number for row in rows})}"
-            if _similar(wanted, rows)
-            else "unknown part number; the pin table has STM32 parts with QUADSPI, OCTOSPI or XSPI only",
-            where=where,
-        )
-    if len({(row.number, row.pinset, row.flash_size, row.device_id, row.controllers) for row in found}) > 1:
-        names = ", ".join(sorted(row.pattern for row in found))
+        raise BoardflashError(_unknown(wanted, rows), where=where)
+    served = any(row.has_quadspi for row in found)
+    if served and len({(row.number, row.pinset, row.flash_size, row.device_id) for row in found}) > 1:
+        names = ", ".join(sorted(row.full_number for row in found))
         raise BoardflashError(f"several parts differ in pins or flash; say which: {names}", where=where)
     return found
 
@@ -128,8 +135,16 @@ def _records(path: Path, prefix: str = "") -> Iterator[dict[str, str]]:
     yield from csv.DictReader([head, *(row for row in rows if row.startswith(prefix))])
 
 
-def _similar(number: str, rows: tuple[Row, ...]) -> bool:
-    return any(row.number[:8] == number[:8] for row in rows)
+def _unknown(number: str, rows: tuple[Row, ...]) -> str:
+    """What to say of a part number that no row has."""
+    numbers = sorted({row.number for row in rows})
+    longer = [known for known in numbers if known.startswith(number)]
+    if longer and len(number) >= len("STM32F7"):
+        some = ", ".join(longer[:8]) + (", ..." if len(longer) > 8 else "")
+        return f"the part number is not complete; it may be {some}"
+    if any(known[:8] == number[:8] for known in numbers):
+        return f"unknown part number{nearest(number, numbers)}"
+    return "unknown part number; the pin table has STM32 parts with QUADSPI, OCTOSPI or XSPI only"
 
 
 def _pin_order(pin: str) -> tuple[str, int]:

@@ -97,7 +97,7 @@ def _region(
         end = entry.address + entry.size
         if entry.address < base or end > region.end:
             entry.table.fail(
-                "address", f"the range ends outside {name}, which is {base:#010x} to {region.end - 1:#010x}"
+                "address", f"the range lies outside {name}, which is {base:#010x} to {region.end - 1:#010x}"
             )
         for key, edge in (("address", entry.address), ("size", end)):
             if edge not in edges:

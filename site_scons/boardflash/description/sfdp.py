@@ -1,7 +1,7 @@
 """Reads what a chip says of itself: the SFDP header and the basic flash parameter table (BFPT).
 
-Implements JESD216F sections 6.2 (header), 6.3 (parameter headers) and 6.4 (basic table), as far as a board
-description can be compared with it: density, erase types, 1-1-4 and 1-4-4 reads, quad enable, page size, times.
+Implements JESD216F sections 6.2 (header), 6.3 (parameter headers) and 6.4 (basic table), as far as a chip
+file can be compared with it: density, erase types, 1-1-4 and 1-4-4 reads, quad enable, page size, times.
 DWORDs beyond a table's stated length are absent, not FFFFFFFFh. SFDP does not say which quad page programs
 a chip has (only the 4-byte table does, for its own opcodes).
 """

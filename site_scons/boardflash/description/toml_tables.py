@@ -17,6 +17,7 @@ import tomli
 from boardflash.errors import BoardflashError
 
 SCHEMA = 1
+_HEX_KEYS = {"address", "base", "idcode", "opcode", "registers", "set_bits", "size_register", "uid", "window"}
 
 
 def shown(value: object) -> str:
@@ -71,7 +72,9 @@ class Table:
         if isinstance(self._data.get(key), dict):
             table, entry = f"[{self._below(key)}]", ""
         elif key in self._data and value:
-            entry = f"{key} = {shown(self._data[key])}"
+            found = self._data[key]
+            in_hex = key in _HEX_KEYS and isinstance(found, int) and not isinstance(found, bool)
+            entry = f"{key} = {f'{found:#x}' if in_hex else shown(found)}"
         return f"{self.file}: " + " ".join(part for part in (table, entry) if part)
 
     def fail(self, key: str, message: str) -> NoReturn:
@@ -103,7 +106,8 @@ class Table:
             return default
         found: int = self._get(key, int, "integer")
         if not low <= found <= high:
-            self.fail(key, f"expected {_span(low)} to {_span(high)}")
+            form = "#x" if key in _HEX_KEYS else ""
+            self.fail(key, f"expected {low:{form}} to {high:{form}}")
         return found
 
     def boolean(self, key: str, default: bool | None = None) -> bool:
@@ -198,7 +202,3 @@ def check_head(table: Table, stem: str | None) -> str:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
-
-
-def _span(value: int) -> str:
-    return f"{value:#x}" if value > 0xFFFF else str(value)
