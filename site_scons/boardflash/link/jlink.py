@@ -31,8 +31,9 @@ WORDS_PER_CALL = 16384  # 64 KiB a call: the USB round trip is then below 1 % of
 
 # Sent before the probe is opened, since the DLL asks its questions while opening. `SilentUpdateFW`, which
 # pylink's own `disable_dialog_boxes` sends, would update the probe's firmware unasked; it is not here.
-COMMANDS_BEFORE_OPEN = (
-    "DisableAutoUpdateFW",
+COMMANDS_BEFORE_OPEN = ("DisableAutoUpdateFW",)
+# Without these a DLL may show windows, which is a nuisance but no danger: one that lacks them may go on.
+QUIET_COMMANDS = (
     "SuppressInfoUpdateFW",
     "HideDeviceSelection = 1",
     "SuppressControlPanel",
@@ -239,6 +240,11 @@ class Link:
             )
         for command in COMMANDS_BEFORE_OPEN:
             self._command(command)
+        for command in QUIET_COMMANDS:
+            try:
+                self._command(command)
+            except BoardflashError as lacking:
+                self._note(lacking.message)
         try:
             self._jlink.open(serial_no=serial)
         except (pylink.errors.JLinkException, OSError, ValueError) as failure:
