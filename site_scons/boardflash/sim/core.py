@@ -237,6 +237,7 @@ class Core:
         self.mpu.reset()
         self.systick.reset()
         self._reset_scb()
+        self.resume()  # a reset lets go of a halted core, unless it is told to stop at its vector
         self.sleeping = self.lockup = None
         self.sticky_reset = True
         self.reset_requested = False
