@@ -11,6 +11,7 @@ its process environment reach a loader or a stamp.
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import json
 import os
 import sys
@@ -300,9 +301,12 @@ def toolchain_node(own: Any, request: Request) -> Any:
 
 @functools.cache
 def _toolchain(name: str) -> str:
+    """By the wheel's metadata, or one short question to gcc; this runs for each scons."""
+    if name == "zig":
+        return f"ziglang {importlib.metadata.version('ziglang')}"
     from boardflash.loader.compile import Toolchain
 
-    return (Toolchain.gcc() if name == "gcc" else Toolchain.zig()).describe()
+    return Toolchain.gcc().describe()
 
 
 def loader_sources(own: Any) -> list[Any]:

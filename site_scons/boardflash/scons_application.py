@@ -127,6 +127,7 @@ def _loader(env: Any, board: Any, loaded: Any) -> Any:
     target = env.File(f"{env['FLASHBUILD']}/{loaded.name}/loader/loader.elf")
     if target.path not in _project.loaders:
         _project.loaders[target.path] = loader_blob(env, target, board)
+        env.Clean(_project.loaders[target.path], target.dir)  # the compiler's own files lie there too
     return _project.loaders[target.path]
 
 
