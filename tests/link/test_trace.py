@@ -120,6 +120,17 @@ def test_what_was_written_is_not_in_the_trace(recorded: tuple[Path, list[Any]]) 
     assert body == {"size": len(words), "sha256": hashlib.sha256(words).hexdigest()}
 
 
+def test_questions_are_recorded_only_when_the_answer_changes(recorded: tuple[Path, list[Any]]) -> None:
+    path, _ = recorded
+    asked = [
+        (c["call"], c["returns"]) for c in lines(path)[1:] if c["call"].endswith(("IsOpen", "IsConnected"))
+    ]
+    for name in ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected"):
+        answers = [answer for call, answer in asked if call == name]
+        assert 1 in answers
+        assert all(a != b for a, b in zip(answers, answers[1:], strict=False))
+
+
 def test_other_data_deviates_at_that_call(recorded: tuple[Path, list[Any]]) -> None:
     path, _ = recorded
     number = next(n for n, call in enumerate(lines(path), 1) if call.get("call") == "JLINKARM_WriteMemEx")

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from boardflash.errors import BoardflashError
-from boardflash.link.trace import CALLBACKS, FORMAT, describe, pointee
+from boardflash.link.trace import CALLBACKS, FORMAT, QUESTIONS, describe, pointee
 
 NO_PROBE = -256
 SHOWN = 160
 
-# pylink asks these before every call, and how often depends on its version; they are not compared.
-QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
 # Exports that pylink uses only where the DLL has them.
 OPTIONAL = ("JLINK_SetHookUnsecureDialog",)
 
@@ -84,22 +82,26 @@ class ReplayLibrary:
         return self._functions.text(result["text"]) if isinstance(result, dict) else result
 
     def _question(self, name: str) -> Any:
-        """From the questions recorded next, if it is among them; else the last answer still holds."""
+        """From the answers recorded next, if it is among them; else the last answer still holds."""
         for n in range(self._next, len(self._calls)):
-            call = self._calls[n]
-            if call["call"] not in QUESTIONS:
+            asked = self._calls[n]["call"]
+            if asked not in QUESTIONS:
                 break
-            if call["call"] == name:
-                self._answers[name] = call["returns"]
-                self._next = n + 1
+            if asked == name:
+                self._take_answers(n + 1)
                 break
         return self._answers[name]
 
     def _skip_questions(self) -> None:
-        while self._next < len(self._calls) and self._calls[self._next]["call"] in QUESTIONS:
-            call = self._calls[self._next]
+        end = self._next
+        while end < len(self._calls) and self._calls[end]["call"] in QUESTIONS:
+            end += 1
+        self._take_answers(end)
+
+    def _take_answers(self, end: int) -> None:
+        for call in self._calls[self._next : end]:
             self._answers[call["call"]] = call["returns"]
-            self._next += 1
+        self._next = end
 
     def _write(self, target: Any, written: dict[str, Any]) -> None:
         raw = base64.b64decode(written["bytes"])

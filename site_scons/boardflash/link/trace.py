@@ -3,7 +3,8 @@
 Line 1 says what the file is. Each other line is one `call`: its `args`, what it `returns`, what it `wrote`
 into its arguments, what it `said` through its callbacks, and `t`, the seconds on the board's clock after
 it. Bytes are base64; an argument longer than 64 bytes is its length and SHA-256, so a trace does not hold
-what was flashed. What was read it does hold.
+what was flashed. What was read it does hold. Questions about the state of the link, which pylink asks
+before every call, are left out while the answer stays the same.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from boardflash.link.timebase import Timebase
 
 FORMAT = 1
 LITERAL_BYTES = 64
+
+QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
 
 # Called through these: what the DLL tells the user.
 CALLBACKS = {"JLINKARM_SetErrorOutHandler": "error", "JLINKARM_SetWarnOutHandler": "warning"}
@@ -40,6 +43,7 @@ class TracingLibrary:
         self._out = path.open("w", encoding="utf-8", newline="\n", buffering=1)
         self._timebase = timebase
         self._messages: list[list[str]] = []
+        self._answers: dict[str, Any] = {}
         self._put({"boardflash_trace": FORMAT, "serial": serial, "simulated": simulated})
         self._functions = _TracedFunctions(library.dll(), self)
 
@@ -55,6 +59,8 @@ class TracingLibrary:
         """Make one call and write it down."""
         if self._out.closed:  # pylink's destructor asks whether the DLL is open
             return function(*args, **named)
+        if name in QUESTIONS:
+            return self._question(name, function())
         before = [_content(arg) for arg in args]
         record: dict[str, Any] = {
             "call": name,
@@ -77,6 +83,12 @@ class TracingLibrary:
         record["t"] = self._timebase.now()
         self._put(record)
         return result
+
+    def _question(self, name: str, answer: Any) -> Any:
+        if self._answers.get(name) != answer:
+            self._answers[name] = answer
+            self._put({"call": name, "args": [], "returns": answer, "t": self._timebase.now()})
+        return answer
 
     def _listen(self, kind: str, handler: Any) -> Any:
         def heard(text: bytes) -> None:

@@ -65,6 +65,9 @@ QUIET_COMMANDS = frozenset(
     )
 )
 
+# Asked by pylink before every call, how often depends on its version: faults do not count them.
+QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
+
 BoardFactory = Callable[[], Target]
 BoardOrFactory = Target | BoardFactory
 
@@ -104,9 +107,11 @@ class Export:
     def __init__(self, function: Callable[..., Any], probe: Probe) -> None:
         self._function = function
         self._probe = probe
+        self.counts = function.__name__ not in QUESTIONS
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        self._probe.count_call()
+        if self.counts:
+            self._probe.count_call()
         return self._function(*args, **named)
 
 

@@ -27,7 +27,7 @@ class LinkCosts:
 
 @dataclass(frozen=True)
 class LinkFaults:
-    """The first call is 1; 0 = never."""
+    """The first call is 1; 0 = never. pylink's questions whether all is connected are not counted."""
 
     unplug_at_call: int = 0
     """The USB cable: from this call of the library on the probe is gone; if it is a write, half of it has
