@@ -311,6 +311,27 @@ def test_bytes_that_are_not_utf8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert str(caught.value) == "acme.toml:2: not UTF-8, as TOML has to be"
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "[" * 20_000, "acme.toml: TOML syntax: nested too deeply"),
+        ("a = " + "9" * 5_000, "acme.toml: TOML syntax: "),
+        ("a = 2026-02-30", "acme.toml:1:5: TOML syntax: invalid date or datetime"),
+    ],
+    ids=["nesting", "digits", "date"],
+)
+def test_hostile_toml(complaint: Load, text: str, message: str) -> None:
+    assert complaint(text).startswith(message)
+
+
+def test_a_folder_in_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("acme.toml").mkdir()
+    with pytest.raises(BoardflashError) as caught:
+        load_board("acme.toml")
+    assert str(caught.value) == "acme.toml: cannot be read: Is a directory"
+
+
 def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(BoardflashError) as caught:

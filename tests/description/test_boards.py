@@ -217,6 +217,13 @@ def test_a_board_of_another_repository_uses_our_chips_and_dies(tmp_path: Path) -
     assert "own" not in {entry.name for entry in list_boards()}
 
 
+def test_other_toml_files_in_the_board_path_are_no_boards(tmp_path: Path) -> None:
+    own_board(tmp_path)
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\n', encoding="utf-8")
+    names = {entry.name for entry in list_boards([tmp_path])}
+    assert "own" in names and "pyproject" not in names
+
+
 def test_a_board_path_may_bring_chips_that_hide_ours(tmp_path: Path) -> None:
     (tmp_path / "chips").mkdir()
     ours = (data_dir("boards") / "chips" / "w25q128jv.toml").read_text(encoding="utf-8")

@@ -139,12 +139,12 @@ CHIP_CASES = [
     (
         "[[erase]]\nsize = 4096",
         '[assumed]\n"erase.4096.typ_ms" = { value = 1, reason = "x" }\n[[erase]]\nsize = 4096',
-        "own.toml: [assumed.erase.4096.typ_ms]: the file gives 45 already; an assumption stands where nothing does",
+        'own.toml: [assumed."erase.4096.typ_ms"]: the file gives 45 already; an assumption stands where nothing does',
     ),
     (
         "[[erase]]\nsize = 4096",
         '[assumed]\n"erase.8192.typ_ms" = { value = 1, reason = "x" }\n[[erase]]\nsize = 4096',
-        "own.toml: [assumed.erase.8192.typ_ms]: no such place in this file",
+        'own.toml: [assumed."erase.8192.typ_ms"]: no such place in this file',
     ),
     (
         "[[erase]]\nsize = 4096",

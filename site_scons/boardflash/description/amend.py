@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from boardflash.description.model import Assumption
-from boardflash.description.toml_tables import Table, shown
+from boardflash.description.toml_tables import Table, key_text, shown
 from boardflash.errors import BoardflashError
 
 
@@ -85,7 +85,7 @@ def _forget_assumed(data: dict[str, Any], path: str) -> object:
 
 def _leaves(tree: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     for key, value in tree.items():
-        here = f"{path}.{key}" if path else key
+        here = f"{path}.{key_text(key)}" if path else key_text(key)
         if isinstance(value, dict):
             yield from _leaves(value, here)
         else:

@@ -59,7 +59,10 @@ def list_boards(board_path: Sequence[Path] = ()) -> tuple[BoardEntry, ...]:
     for name in library.names(""):
         path = library.board_file(name)
         file = library.shown(path)
-        top = Table(read_toml(path, file), file, "", BOARD_KEYS)
+        data = read_toml(path, file)
+        if "mcu" not in data:
+            continue  # a folder of the board path may hold other TOML files, pyproject.toml for one
+        top = Table(data, file, "", BOARD_KEYS)
         entries.append(BoardEntry(name, top.text("title"), top.text("mcu"), file, path))
     return tuple(entries)
 

@@ -27,12 +27,17 @@ def shown(value: object) -> str:
     if isinstance(value, (str, int, float)):
         text = json.dumps(value, ensure_ascii=False)
     elif isinstance(value, dict):
-        text = "{ " + ", ".join(f"{key} = {shown(item)}" for key, item in value.items()) + " }"
+        text = "{ " + ", ".join(f"{key_text(key)} = {shown(item)}" for key, item in value.items()) + " }"
     elif isinstance(value, list):
         text = "[" + ", ".join(shown(item) for item in value) + "]"
     else:
         text = str(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def key_text(key: str) -> str:
+    """A key as TOML would write it."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def type_name(value: object) -> str:
@@ -68,13 +73,13 @@ class Table:
     def where(self, key: str = "", *, value: bool = True) -> str:
         """File, table and key, with the value if there is one: the place that a message begins with."""
         table = f"[{self.path}]" if self.path else ""
-        entry = key
+        entry = key_text(key) if key else ""
         if isinstance(self._data.get(key), dict):
             table, entry = f"[{self._below(key)}]", ""
         elif key in self._data and value:
             found = self._data[key]
             in_hex = key in _HEX_KEYS and isinstance(found, int) and not isinstance(found, bool)
-            entry = f"{key} = {f'{found:#x}' if in_hex else shown(found)}"
+            entry = f"{entry} = {f'{found:#x}' if in_hex else shown(found)}"
         return f"{self.file}: " + " ".join(part for part in (table, entry) if part)
 
     def fail(self, key: str, message: str) -> NoReturn:
@@ -159,14 +164,14 @@ class Table:
         return self._data
 
     def _below(self, key: str) -> str:
-        return f"{self.path}.{key}" if self.path else key
+        return f"{self.path}.{key_text(key)}" if self.path else key_text(key)
 
 
 def read_toml(path: Path, file: str) -> dict[str, Any]:
     """The raw content of a TOML file; syntax errors come with line and column."""
     try:
         raw = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # ValueError: a path with a zero byte
         raise BoardflashError("no such file", where=file) from None
     except OSError as error:
         raise BoardflashError(f"cannot be read: {error.strerror}", where=file) from None
@@ -183,6 +188,8 @@ def read_toml(path: Path, file: str) -> dict[str, Any]:
         else:
             where = f"{file}:{raw.count(bytes([10])) + 1}"  # tomli says "at end of document"
         raise BoardflashError(f"TOML syntax: {message[:1].lower()}{message[1:]}", where=where) from None
+    except ValueError as error:  # a number of thousands of digits, a date that does not exist
+        raise BoardflashError(f"TOML syntax: {str(error).splitlines()[0]}", where=file) from None
     except RecursionError:
         raise BoardflashError("TOML syntax: nested too deeply", where=file) from None
 
