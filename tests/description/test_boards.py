@@ -20,6 +20,7 @@ from boardflash.description.load import (
 )
 from boardflash.description.model import QuadEnable
 from boardflash.description.regions import erase_units
+from boardflash.errors import BoardflashError
 from boardflash.resources import data_dir
 
 DISCO = (data_dir("boards") / "stm32f746g-disco.toml").read_text(encoding="utf-8")
@@ -250,3 +251,40 @@ def test_the_board_path_comes_from_the_environment(tmp_path: Path, monkeypatch: 
     assert board_path_from_environment() == (tmp_path, Path("boards"))
     monkeypatch.delenv("BOARDPATH")
     assert board_path_from_environment() == ()
+
+
+def own_chip(folder: Path, ours: str, *changes: tuple[str, str]) -> None:
+    """A chip file `own` beside the boards of `folder`, made of one of ours."""
+    text = (data_dir("boards") / "chips" / f"{ours}.toml").read_text(encoding="utf-8")
+    for old, new in (*changes, (f'"{ours}"', '"own"')):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (folder / "chips").mkdir()
+    (folder / "chips" / "own.toml").write_text(text, encoding="utf-8")
+
+
+def test_alternates_that_answer_the_same_id_are_refused(tmp_path: Path) -> None:
+    own_chip(tmp_path, "w25q128jv", ('"EF 70 18"', '"EF 60 18"'))
+    path = own_board(tmp_path, DISCO.replace('"n25q128a13"', '"own"'))
+    with pytest.raises(BoardflashError) as caught:
+        load_board(path)
+    assert caught.value.message == "own and w25q128jv answer the same ID EF 40 18; nothing tells them apart"
+
+
+def test_a_longer_id_with_the_same_beginning_is_another_chip(tmp_path: Path) -> None:
+    board = load_board(own_board(tmp_path, DISCO.replace('"w25q128jv"', '"mt25ql128aba"')))
+    assert board.qspi is not None
+    assert [chip.jedec_ids[0].hex() for chip in board.qspi.chips] == ["20ba18", "20ba18104400"]
+
+
+def test_the_granule_is_the_smallest_unit_that_every_alternate_erases(tmp_path: Path) -> None:
+    own_chip(
+        tmp_path,
+        "n25q128a13",
+        ("  { size = 4096,  opcode = 0x20, max_ms = 800 },", ""),
+        ('"erase.4096.typ_ms"', '"sfdp_sha256"'),
+        ("value = 250", 'value = ""'),
+    )
+    region = load_board(own_board(tmp_path, DISCO.replace('"n25q128a13"', '"own"'))).region("qspi")
+    assert (region.granule, region.sectors[0].count) == (65536, 256)
+    assert (region.sectors[0].erase_typ_ms, region.sectors[0].erase_max_ms) == (700, 3000)
