@@ -257,7 +257,10 @@ def action(own: Any, name: str) -> Any:
 
 def load(env: Any, board: Any) -> Any:
     """The board by name, or by its file."""
-    return _load(board_name(env, board), tuple(str(folder) for folder in board_folders()))
+    name = board_name(env, board)
+    if name != board:  # a file; SCons reads each SConscript in that one's folder
+        name = env.File(board).srcnode().abspath
+    return _load(name, tuple(str(folder) for folder in board_folders()))
 
 
 @functools.cache
