@@ -1,0 +1,190 @@
+"""What a user may name as input, and Intel HEX in and out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import intelhex
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from boardflash.errors import BoardflashError
+from boardflash.image.hexfile import load_hex, to_hex
+from boardflash.image.inputs import MAX_INPUT_BYTES, InputSpec, load_inputs
+from boardflash.image.model import Segment
+from boardflash.image.split import merge
+from image.image_builders import FakeLoad, FakeSection, fake_elf
+
+HEX = b":020000040800F2\n:04000000DEADBEEFC4\n:00000001FF\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "address"),
+    [
+        ("app.elf", "app.elf", None),
+        ("build/data.bin@0x90000000", "build/data.bin", 0x9000_0000),
+        ("data.bin@134217728", "data.bin", 0x0800_0000),
+        ("me@home/app.elf", "me@home/app.elf", None),
+        ("me@home/a.bin@0x0", "me@home/a.bin", 0),
+    ],
+)
+def test_inputs_are_written_as_file_or_file_at_address(text: str, path: str, address: int | None) -> None:
+    assert InputSpec.parse(text) == InputSpec(Path(path), address)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.bin@0x9000000g", 'a.bin@0x9000000g: "0x9000000g" is not an address; write it as in'),
+        ("a.bin@", 'a.bin@: an address must follow the "@"'),
+        ("@0x90000000", '@0x90000000: a file name must stand before the "@"'),
+        ("a.bin@0x100000000", "a.bin@0x100000000: 0x100000000 is beyond the 32-bit address space"),
+    ],
+)
+def test_a_bad_address_is_refused(text: str, message: str) -> None:
+    with pytest.raises(BoardflashError) as caught:
+        InputSpec.parse(text)
+    assert str(caught.value).startswith(message)
+
+
+def write(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def test_the_kind_is_known_by_content_where_the_suffix_says_nothing(tmp_path: Path) -> None:
+    elf = fake_elf([FakeLoad(0x200, 0x100, 4)], [FakeSection(".text", 0x200, 0x100, 4)], {0x200: b"code"})
+    assert load_inputs([InputSpec(write(tmp_path, "firmware", elf))])[0].data == b"code"
+    assert load_inputs([InputSpec(write(tmp_path, "dump", HEX))])[0].address == 0x0800_0000
+    raw = InputSpec(write(tmp_path, "raw", HEX), 0x10)
+    assert load_inputs([raw]) == (Segment(0x10, HEX, str(raw.path)),)
+
+
+def test_inputs_come_in_address_order_whatever_order_they_are_named_in(tmp_path: Path) -> None:
+    specs = [InputSpec(write(tmp_path, f"{n}.bin", bytes([n])), 0x100 - n) for n in range(5)]
+    assert load_inputs(specs) == load_inputs(specs[::-1])
+    assert [s.address for s in load_inputs(specs)] == [0xFC, 0xFD, 0xFE, 0xFF, 0x100]
+
+
+def refusal(spec: InputSpec) -> str:
+    with pytest.raises(BoardflashError) as caught:
+        load_inputs([spec])
+    return str(caught.value)
+
+
+def test_inputs_that_cannot_be_read_are_refused_by_name(tmp_path: Path) -> None:
+    at = tmp_path
+    assert refusal(InputSpec(at / "none.elf")) == f"{at}/none.elf: no such file"
+    assert refusal(InputSpec(at)) == f"{at}: is a folder"
+    assert "cannot be read: " in refusal(InputSpec(Path("a\0b"))) or "no such file" in refusal(
+        InputSpec(Path("a\0b"))
+    )
+    text = write(at, "notes.elf", b"hello")
+    assert refusal(InputSpec(text)) == f"{text}: not an ELF file (it does not start with 7Fh ELF)"
+    raw = write(at, "data.bin", b"\0\1")
+    assert refusal(InputSpec(raw)) == (
+        f"{raw}: neither ELF nor Intel HEX; for raw bytes say where they go: data.bin@0x90000000"
+    )
+    assert refusal(InputSpec(raw, 0xFFFF_FFFF)) == (
+        f"{raw}@0xffffffff: its 2 bytes run beyond the 32-bit address space"
+    )
+    assert refusal(InputSpec(text, 0)) == (
+        f"{text}@0x00000000: an ELF or HEX file has its own addresses; leave out @0x00000000"
+    )
+    assert refusal(InputSpec(write(at, "e.bin", b""), 0)) == f"{at}/e.bin: holds no bytes for a memory"
+    assert refusal(InputSpec(write(at, "e.hex", b":00000001FF\n"))) == (
+        f"{at}/e.hex: holds no bytes for a memory"
+    )
+    with pytest.raises(BoardflashError, match="no input file; name at least one"):
+        load_inputs([])
+
+
+def test_a_two_gigabyte_objcopy_is_not_even_opened(tmp_path: Path) -> None:
+    path = tmp_path / "both.bin"
+    with path.open("wb") as stream:
+        stream.truncate(MAX_INPUT_BYTES + 1)  # sparse, as objcopy leaves it
+    assert refusal(InputSpec(path, 0x0800_0000)) == (
+        f"{path}: 1073741825 bytes, and at most 1073741824 are read; is it an objcopy of both memories?"
+    )
+
+
+def test_hex_records_of_both_address_kinds_are_read() -> None:
+    data = b":020000021000EC\r\n:02000000ABCD86\r\n:02000004900 06A\r\n".replace(b" ", b"")
+    data += b":01FFFF0055AC\r\n:020000049001 69\r\n".replace(b" ", b"") + b":0100000066 99\r\n".replace(
+        b" ", b""
+    )
+    data += b":00000001FF\r\n"
+    found = merge(load_hex(Path("x.hex"), data))
+    assert [(s.address, s.data) for s in found] == [(0x1_0000, b"\xab\xcd"), (0x9000_FFFF, b"\x55\x66")]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b":04000000DEADBEEFC5\n:00000001FF\n", "line 1: the record's checksum is wrong"),
+        (b"\n:04000000DEADBEC4\n:00000001FF\n", "line 2: the record's length is not what its first byte"),
+        (HEX + b":00000001FF\n", "line 4: a record after the end record"),
+        (b":0400000\n:00000001FF\n", 'line 1: not a record; each line is ":" and an even number of hex'),
+        (b"hello\n:00000001FF\n", 'line 1: not a record; each line is ":" and an even number of hex digits'),
+        (b":00000006FA\n:00000001FF\n", "line 1: unknown record type; 00 to 05 are known"),
+        (HEX[:-12], 'no end record (":00000001FF"): the file is truncated or not Intel HEX'),
+        (b"", "no end record"),
+        (
+            b":0100000011EE\n:0100000022DD\n:00000001FF\n",
+            "line 2: gives a byte for an address that already has one",
+        ),
+        (
+            b":02000004FFFFFC\n:02FFFF001122CD\n:00000001FF\n",
+            "line 1: data at 0xffffffff lies beyond the 32-bit address space",
+        ),
+        (b":030000040800001F1\n:00000001FF\n", "line 1: "),
+        (b"\xff\xfe:\n", "no end record"),
+    ],
+)
+def test_a_bad_hex_file_is_refused_with_its_line(data: bytes, message: str) -> None:
+    with pytest.raises(BoardflashError) as caught:
+        load_hex(Path("x.hex"), data)
+    assert str(caught.value).startswith(f"x.hex: {message}")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, (1 << 32) - 300), st.binary(min_size=1, max_size=300)), max_size=5),
+)
+def test_hex_out_is_what_intelhex_reads_and_what_we_read(parts: list[tuple[int, bytes]]) -> None:
+    runs: list[Segment] = []
+    for address, data in sorted(parts):
+        if not runs or address > runs[-1].end:
+            runs.append(Segment(address, data, "x"))
+    text = to_hex(runs)
+    oracle = intelhex.IntelHex(io.StringIO(text.decode()))
+    assert oracle.todict() == {
+        **{run.address + i: byte for run in runs for i, byte in enumerate(run.data)},
+        **({"start_addr": oracle.start_addr} if oracle.start_addr else {}),
+    }
+    again = merge(load_hex(Path("x"), text))
+    assert [(s.address, s.data) for s in again] == [(r.address, r.data) for r in runs]
+
+
+def test_intelhex_never_holds_more_than_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes 170 bytes of memory for each byte it holds: 2.7 GB for a 16 MiB chip."""
+    held: list[int] = []
+
+    class Spy(intelhex.IntelHex):  # type: ignore[misc]
+        def loadhex(self, fobj: object) -> None:
+            super().loadhex(fobj)
+            held.append(len(self))
+
+        def frombytes(self, data: bytes, offset: int = 0) -> None:
+            super().frombytes(data, offset)
+            held.append(len(self))
+
+    monkeypatch.setattr(intelhex, "IntelHex", Spy)
+    runs = [Segment(0x9000_0800, bytes(range(256)) * 1024, "x")]
+    back = merge(load_hex(Path("x"), to_hex(runs)))
+    assert back[0].data == runs[0].data
+    assert len(held) >= 10
+    assert max(held) <= 0x1_0000
