@@ -9,7 +9,8 @@ from pathlib import Path
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 if (_CHECKOUT / "boardflash" / "scons.py").is_file() and str(_CHECKOUT) not in sys.path:
-    sys.path.append(str(_CHECKOUT))  # another project points its toolpath at our checkout
+    # Our own package, though another may be installed: this tool may be on the toolpath of any project.
+    sys.path.insert(0, str(_CHECKOUT))
 
 from boardflash.scons import exists, generate  # noqa: E402
 
