@@ -4,31 +4,20 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fake_target import FakeTarget
+from fake_target import Connect, FakeTarget
 
 from boardflash.link.jlink import Link, LinkSettings
 from boardflash.sim.jlink import BoardTime, SimulatedJLink
 from boardflash.sim.jlink_wire import LinkCosts, LinkFaults
 
 SERIAL = 746
-
-
-class Connect(Protocol):
-    def __call__(
-        self,
-        *,
-        faults: LinkFaults | None = None,
-        costs: LinkCosts | None = None,
-        settings: LinkSettings | None = None,
-    ) -> Link: ...
 
 
 @pytest.fixture
@@ -65,7 +54,7 @@ def connect(target: FakeTarget) -> Iterator[Connect]:
 
 
 @pytest.fixture
-def link(connect: Callable[[], Link]) -> Link:
+def link(connect: Connect) -> Link:
     return connect()
 
 

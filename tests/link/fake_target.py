@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from boardflash.link.jlink import Link, LinkSettings
+from boardflash.sim.jlink_wire import LinkCosts, LinkFaults
 from boardflash.sim.target import BusFault, VirtualClock
 
 RAM = 0x2000_0000
@@ -71,3 +75,15 @@ class FakeTarget:
 
     def power_cycle(self) -> None:
         self.reset(halt=False)
+
+
+class Connect(Protocol):
+    """Opens a link to the fake target; see conftest.py."""
+
+    def __call__(
+        self,
+        *,
+        faults: LinkFaults | None = None,
+        costs: LinkCosts | None = None,
+        settings: LinkSettings | None = None,
+    ) -> Link: ...

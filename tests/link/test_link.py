@@ -6,7 +6,7 @@ import time
 
 import pylink
 import pytest
-from fake_target import RAM, FakeTarget
+from fake_target import RAM, Connect, FakeTarget
 
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.link.jlink import Link, LinkSettings
@@ -46,7 +46,7 @@ def test_words_are_little_endian(link: Link, target: FakeTarget) -> None:
     assert link.read_u32(RAM) == 0x12345678
 
 
-def test_a_short_read_is_an_error_with_counts(connect, target: FakeTarget) -> None:  # type: ignore[no-untyped-def]
+def test_a_short_read_is_an_error_with_counts(connect: Connect, target: FakeTarget) -> None:
     link = connect(faults=LinkFaults(short_read=1))
     with pytest.raises(BoardflashError) as caught:
         link.read_memory(RAM + 16, 1024)
@@ -54,7 +54,7 @@ def test_a_short_read_is_an_error_with_counts(connect, target: FakeTarget) -> No
     assert caught.value.code == ExitCode.DEVICE_FAILED
 
 
-def test_a_short_write_is_an_error_with_counts(connect, target: FakeTarget) -> None:  # type: ignore[no-untyped-def]
+def test_a_short_write_is_an_error_with_counts(connect: Connect, target: FakeTarget) -> None:
     link = connect(faults=LinkFaults(short_write=2))
     link.write_memory(RAM, bytes(64))
     with pytest.raises(BoardflashError) as caught:
@@ -122,7 +122,7 @@ def test_reset_and_halt_then_run(link: Link, target: FakeTarget) -> None:
     assert not link.is_halted()
 
 
-def test_connect_under_reset_catches_the_core_before_it_runs(connect, target: FakeTarget) -> None:  # type: ignore[no-untyped-def]
+def test_connect_under_reset_catches_the_core_before_it_runs(connect: Connect, target: FakeTarget) -> None:
     link = connect(settings=LinkSettings("STM32F746NG", under_reset=True))
     assert target.resets == 1
     assert link.is_halted()
@@ -133,7 +133,7 @@ def test_a_normal_connect_leaves_the_application_alone(link: Link, target: FakeT
     assert not link.is_halted()
 
 
-def test_a_board_without_supply_is_told(connect, target: FakeTarget) -> None:  # type: ignore[no-untyped-def]
+def test_a_board_without_supply_is_told(connect: Connect, target: FakeTarget) -> None:
     target.supply_mv = 0
     with pytest.raises(BoardflashError) as caught:
         connect()
@@ -148,8 +148,8 @@ def test_a_board_without_supply_is_told(connect, target: FakeTarget) -> None:  #
     [
         (
             LinkSettings("STM32F746NGH6"),
-            "J-Link 746: connecting to STM32F746NGH6 at 4000 kHz failed: Unsupported device selected; "
-            "check the cable, the board's supply and [probe] in the board file",
+            'J-Link 746: this J-Link DLL (7.96) knows no device "STM32F746NGH6"; install a newer one, '
+            "or name the device in the board file as the DLL's list has it",
         ),
         (
             LinkSettings("STM32F746NG", interface="jtag"),
@@ -161,13 +161,13 @@ def test_a_board_without_supply_is_told(connect, target: FakeTarget) -> None:  #
         ),
     ],
 )
-def test_settings_that_the_probe_refuses(connect, settings: LinkSettings, message: str) -> None:  # type: ignore[no-untyped-def]
+def test_settings_that_the_probe_refuses(connect: Connect, settings: LinkSettings, message: str) -> None:
     with pytest.raises(BoardflashError) as caught:
         connect(settings=settings)
     assert str(caught.value) == message
 
 
-def cut_in_the_write(connect, target: FakeTarget) -> tuple[Link, BoardflashError]:  # type: ignore[no-untyped-def]
+def cut_in_the_write(connect: Connect, target: FakeTarget) -> tuple[Link, BoardflashError]:
     """Pull the cable at each call in turn, until it hits the call that writes."""
     for call in range(1, 200):
         target.memories[RAM][:64] = bytes(64)
@@ -182,7 +182,7 @@ def cut_in_the_write(connect, target: FakeTarget) -> tuple[Link, BoardflashError
     raise AssertionError("no cut hit the write itself")
 
 
-def test_a_cable_pulled_during_a_write_leaves_half_of_it(connect, target: FakeTarget) -> None:  # type: ignore[no-untyped-def]
+def test_a_cable_pulled_during_a_write_leaves_half_of_it(connect: Connect, target: FakeTarget) -> None:
     link, error = cut_in_the_write(connect, target)
     assert target.memories[RAM][:64] == b"\x11" * 32 + bytes(32)
     assert str(error) == (
@@ -201,7 +201,7 @@ def test_the_unsecure_question_is_answered_no() -> None:
     assert _answer_no(b"", b"", 0) == pylink.enums.JLinkFlags.DLG_BUTTON_NO
 
 
-def test_closing_lets_go_once(connect) -> None:  # type: ignore[no-untyped-def]
+def test_closing_lets_go_once(connect: Connect) -> None:
     link = connect()
     done: list[str] = []
     link.on_close(lambda: done.append("first"))

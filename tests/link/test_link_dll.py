@@ -7,7 +7,7 @@ from typing import Any
 
 import pylink
 import pytest
-from fake_target import FLASH, RAM, FakeTarget
+from fake_target import FLASH, RAM, Connect, FakeTarget
 
 from boardflash.link.jlink import Link
 from boardflash.sim.jlink import SimulatedJLink
@@ -57,7 +57,7 @@ def test_a_call_that_asks_the_target_costs_one_round_trip(link: Link, target: Fa
     assert spent(target, link.is_halted) == CALL_PS
 
 
-def test_other_costs_by_option(connect, target: FakeTarget) -> None:  # type: ignore[no-untyped-def]
+def test_other_costs_by_option(connect: Connect, target: FakeTarget) -> None:
     link = connect(costs=LinkCosts(swd_clocks_per_word=50, call_latency_us=125))
     assert spent(target, lambda: link.read_u32(RAM)) == 125_000_000 + 2 * 50 * CLOCK_4MHZ_PS
 

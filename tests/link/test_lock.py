@@ -86,6 +86,16 @@ def test_a_holder_that_has_not_yet_written_its_name_is_another_process() -> None
             ProbeLock("1")
 
 
+def test_a_state_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BoardflashError) as caught:
+        ProbeLock("1", folder=tmp_path / "file")
+    assert str(caught.value) == (
+        f"{tmp_path / 'file' / 'locks' / 'probe-1.lock'}: no lock can be made here (Not a directory); "
+        "set BOARDFLASH_STATE_DIR to another folder"
+    )
+
+
 def test_the_lock_is_outside_the_build_tree(own_state: Path) -> None:
     with ProbeLock("1") as lock:
         assert lock.path == own_state / "locks" / "probe-1.lock"

@@ -171,7 +171,7 @@ def test_a_simulated_serial_is_a_number(serial: str) -> None:
 
 def test_a_failed_open_gives_everything_back(monkeypatch: pytest.MonkeyPatch, own_state: Path) -> None:
     attach(monkeypatch, 801012345)
-    with pytest.raises(BoardflashError, match="Unsupported device"):
+    with pytest.raises(BoardflashError, match="knows no device"):
         probes.open_link("801012345", **{**DISCO, "jlink_device": "NOPE"})  # type: ignore[arg-type]
     with open_disco("801012345") as link:  # neither pylink's lock nor ours is left
         assert link.serial == "801012345"

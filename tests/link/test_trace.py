@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import ctypes
 import hashlib
 import json
 import random
+import sys
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from fake_target import FLASH, RAM, FakeTarget
 from boardflash.errors import BoardflashError
 from boardflash.link import probes
 from boardflash.link.jlink import Link
+from boardflash.link.trace import TracingLibrary
 from boardflash.sim.jlink import SimulatedJLink
 
 SETTINGS: dict[str, Any] = {
@@ -190,3 +194,32 @@ def test_flashing_two_mebibytes_leaves_a_small_trace(tmp_path: Path, monkeypatch
             link.read_memory(RAM, 64)
     assert path.stat().st_size < 64 * 1024
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="calls the C library of a POSIX system")
+def test_functions_of_a_real_shared_library_pass_through(tmp_path: Path) -> None:
+    """What ctypes loads takes result types, pointers and arrays as the J-Link DLL does."""
+    libc = ctypes.CDLL(None)
+    exports = SimpleNamespace(JLINK_Text=libc.strerror, JLINK_Copy=libc.strcpy, JLINK_Split=libc.frexpf)
+    path = tmp_path / "trace.jsonl"
+    tracing = TracingLibrary(SimpleNamespace(dll=lambda: exports), path, _Clock(), simulated=False)
+    dll = tracing.dll()
+    dll.JLINK_Text.restype = ctypes.POINTER(ctypes.c_char)
+    assert libc.strerror.restype is ctypes.POINTER(ctypes.c_char)
+    text = ctypes.cast(dll.JLINK_Text(0), ctypes.c_char_p).value
+    buffer = (ctypes.c_char * 16)()
+    dll.JLINK_Copy.restype = None
+    dll.JLINK_Copy(buffer, b"copied")
+    dll.JLINK_Split.restype = None
+    dll.JLINK_Split.argtypes = [ctypes.c_float, ctypes.c_void_p]
+    exponent = ctypes.c_int(0)
+    dll.JLINK_Split(8, ctypes.byref(exponent))
+    with pytest.raises(AttributeError):
+        dll.JLINK_Nothing  # noqa: B018
+    tracing.close()
+    calls = lines(path)[1:]
+    assert text is not None
+    assert calls[0]["returns"] == {"text": text.decode()}
+    assert base64.b64decode(calls[1]["wrote"]["0"]["bytes"]) == b"copied" + bytes(10)
+    assert int.from_bytes(base64.b64decode(calls[2]["wrote"]["1"]["bytes"]), sys.byteorder) == 4
+    assert exponent.value == 4

@@ -263,6 +263,7 @@ class Link:
             self._call(
                 "choosing the kind of reset", lambda: self._jlink.set_reset_strategy(RESET_UNDER_RESET)
             )
+        self._know_device()
         self._call(
             f"connecting to {settings.jlink_device} at {settings.speed_khz} kHz",
             lambda: self._jlink.connect(settings.jlink_device, speed=settings.speed_khz),
@@ -270,6 +271,17 @@ class Link:
         )
         for command in COMMANDS_AFTER_CONNECT:
             self._command(command)
+
+    def _know_device(self) -> None:
+        device = self._settings.jlink_device
+        try:
+            self._jlink.get_device_index(device)
+        except (pylink.errors.JLinkException, ValueError) as failure:
+            raise self._error(
+                f'this J-Link DLL ({self.dll_version}) knows no device "{device}"; install a newer one, '
+                "or name the device in the board file as the DLL's list has it",
+                ExitCode.BAD_INPUT,
+            ) from failure
 
     def _command(self, command: str) -> None:
         self._call(f'the J-Link command "{command}"', lambda: self._jlink.exec_command(command))

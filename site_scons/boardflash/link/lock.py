@@ -27,9 +27,16 @@ class ProbeLock:
     def __init__(self, probe: str, *, folder: Path | None = None) -> None:
         """`probe`: a serial number, or "sim-" and one. PROBE_BUSY if another process has it."""
         where = (folder if folder is not None else state_dir()) / "locks"
-        where.mkdir(parents=True, exist_ok=True)
         self.path = where / f"probe-{probe}.lock"
-        self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            where.mkdir(parents=True, exist_ok=True)
+            self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as failure:
+            raise BoardflashError(
+                f"no lock can be made here ({failure.strerror}); set BOARDFLASH_STATE_DIR to another folder",
+                where=str(self.path),
+                code=ExitCode.PROBE_BUSY,
+            ) from failure
         try:
             _lock(self._file)
         except OSError:
