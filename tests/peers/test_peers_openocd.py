@@ -94,6 +94,7 @@ def qspi(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         f"flash write_image erase {path} {WINDOW:#x}",
         f"flash verify_bank 3 {path} 0",
         f"verify_image {path} {WINDOW:#x}",
+        settings={"PLL": 0},
     )
     board.save()
     return Session(board, run, image, before, bytes(board.state.qspi))
@@ -119,15 +120,28 @@ def test_qspi_chip_holds_the_image_and_its_sectors_are_clean(qspi: Session) -> N
     assert content[0x20000:] == qspi.before[0x20000:]
 
 
+def test_qspi_chip_takes_openocds_loader_at_160_mhz_too(tmp_path: Path) -> None:
+    """The stock reset handler's clocks: 40 MHz on the bus, and far more polls for each page."""
+    image = assets(1_500, seed=5)
+    board = used_board(MICRON)
+    path = saved(tmp_path, image)
+    write = f"flash write_image erase {path} {WINDOW:#x}"
+    run = run_openocd(board, "reset init", write, f"flash verify_bank 3 {path} 0")
+    assert run.returncode == 0, run.output
+    assert board.rcc.hclk_hz == 160_000_000
+    assert "contents match" in run.output
+    assert board.chip.array[: len(image)] == image
+
+
 @pytest.mark.parametrize(
-    ("mistake", "settings"),
-    [("IO0 on the wrong alternate function", {"IO0_AF": 10}), ("no QUADSPI clock", {"QSPI_CLOCK": 0})],
+    ("setting", "complaint"),
+    [("IO0_AF", "Error: timeout\n"), ("QSPI_CLOCK", "No QSPI, no OCTOSPI at 0xa0001000")],
 )
-def test_a_wrong_board_file_fails_to_find_the_chip(mistake: str, settings: dict[str, int]) -> None:
-    """What a bench would answer: nothing comes back, and OpenOCD says so."""
+def test_a_wrong_board_file_fails_to_find_the_chip(setting: str, complaint: str) -> None:
+    """IO0 on alternate function 0: the status reads FFh, busy for ever. No clock: no registers."""
     board = used_board(MICRON)
     before = bytes(board.chip.array)
-    run = run_openocd(board, "reset init", "flash probe 3", settings=settings)
-    assert run.returncode != 0, mistake
-    assert re.search(r"no id|Unknown flash device|auto_probe failed|timeout", run.output), run.output
+    run = run_openocd(board, "reset init", "flash probe 3", settings={setting: 0})
+    assert run.returncode != 0, run.output
+    assert complaint in run.output
     assert board.chip.array == before
