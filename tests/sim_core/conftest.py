@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from sim_core.guest import new_board
 
 from boardflash.sim.board import SimulatedBoard
+from sim_core.guest import new_board
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Small programs for the simulated core: assembled with the pinned toolchain, put into RAM, run to their BKPT."""
+"""Small programs for the simulated core: assembled, put into RAM, run to their BKPT."""
 
 from __future__ import annotations
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sim_core.guest import MS, RAM, STACK, load, new_board, put, run, vectors, word
 
 from boardflash.sim.board import SimulatedBoard
+from sim_core.guest import MS, RAM, STACK, load, new_board, put, run, vectors, word
 
 CFSR, HFSR, BFAR, MMFAR, SHCSR, DFSR = 0xE000ED28, 0xE000ED2C, 0xE000ED38, 0xE000ED34, 0xE000ED24, 0xE000ED30
 SYST_CSR, SYST_RVR, SYST_CVR, SCR, ICSR = 0xE000E010, 0xE000E014, 0xE000E018, 0xE000ED10, 0xE000ED04
@@ -103,7 +103,11 @@ def test_svc_enters_its_handler(board: SimulatedBoard) -> None:
 def test_psp_and_msp_are_kept_apart_over_an_exception(board: SimulatedBoard) -> None:
     vectors(board, TABLE, {11: HANDLER})
     load(board, "mov r5, sp\n mov r6, lr\n bx lr", HANDLER)
-    run(board, "msr psp, r4\n movs r0, #2\n msr control, r0\n isb\n svc #0\n mov r7, sp\n bkpt", r4=RAM + 0x6000)
+    run(
+        board,
+        "msr psp, r4\n movs r0, #2\n msr control, r0\n isb\n svc #0\n mov r7, sp\n bkpt",
+        r4=RAM + 0x6000,
+    )
     assert board.read_register(5) == STACK
     assert board.read_register(6) == 0xFFFFFFFD
     assert board.read_register(7) == RAM + 0x6000

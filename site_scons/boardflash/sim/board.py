@@ -224,7 +224,7 @@ class SimulatedBoard:
         self.bus.flash_readable = self._flash_unreadable
         self.bus.on_memory_written = self.core.engine.forget_code
         self.bus.after_write = self._register_written
-        self.core.read_word = lambda address: int.from_bytes(self.bus.debug_read(address, 4, 4), "little")
+        self.core.read_word = self.bus.vector_read
         self.core.write_word = lambda address, value: self.bus.debug_write(
             address, value.to_bytes(4, "little"), 4
         )

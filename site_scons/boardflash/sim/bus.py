@@ -166,6 +166,13 @@ class Bus(CoreBus):
             self._read(at, width)[0].to_bytes(width, "little") for at in range(address, address + size, width)
         )
 
+    def vector_read(self, address: int) -> int:
+        """A word that the core itself fetches from memory: vectors and stack frames."""
+        for base in (internal.BASE, internal.ITCM_BASE):
+            if base <= address < base + len(self.flash.array):
+                return int.from_bytes(self.flash.array_read(address - base, 4), "little")
+        return int.from_bytes(self.debug_read(address, 4, 4), "little")
+
     def _check_readable(self, address: int) -> None:
         if self.flash.read_protected:
             raise BusFault(address, "flash is read-protected (RDP)")

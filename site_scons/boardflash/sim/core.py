@@ -18,7 +18,7 @@ from boardflash.sim.engine import Engine, Stop, StopInfo
 from boardflash.sim.exceptions import ExceptionState
 from boardflash.sim.mpu import Mpu
 from boardflash.sim.systick import SysTick
-from boardflash.sim.target import Peripheral, VirtualClock
+from boardflash.sim.target import InterruptSource, VirtualClock
 
 # DHCSR, DEMCR and DFSR bits (C1.6)
 C_DEBUGEN, C_HALT, C_STEP, C_MASKINTS = 1, 2, 4, 8
@@ -44,7 +44,7 @@ class Core:
         self,
         clock: VirtualClock,
         engine: Engine,
-        lines: Mapping[int, Peripheral],
+        lines: Mapping[int, InterruptSource],
         boot_address: Callable[[], int],
     ) -> None:
         self.clock = clock
@@ -111,7 +111,7 @@ class Core:
             moments.append(self.systick.next_zero_ps())
         for line, peripheral in self.lines.items():
             if all_lines or exc.IRQ0 + line in self.exceptions.enabled:
-                moments.append(peripheral.next_change_ps())
+                moments.append(peripheral.next_irq_ps())
         return moments
 
     def _slice(self) -> None:

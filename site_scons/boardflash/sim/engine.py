@@ -109,6 +109,10 @@ class Engine:
         self._done = self._at = self._budget = self._origin = 0
         self._base_ps = 0
         self._block = 0
+        self._running = self._delicate = self._ending = False
+        self._protections: dict[int, tuple[int, bool]] = {}
+        self._stale: list[tuple[int, int]] = []
+        self._repairs: list[tuple[int, bytes]] = []
         self._stop: StopInfo | None = None
         self._error: BaseException | None = None
         self._hook()
@@ -136,8 +140,27 @@ class Engine:
 
     def protect(self, address: int, size: int, readable: bool) -> None:
         """Let reads of this (read-only) memory through, or make each one ask `flash_blocked`."""
-        allowed = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC if readable else unicorn.UC_PROT_NONE
-        self.uc.mem_protect(address, size, allowed)
+        self._protections[address] = (size, readable)
+        self._between_blocks()
+
+    def _between_blocks(self) -> None:
+        """Changes of Unicorn's maps and translations; in the middle of a plain access they would crash it."""
+        if self._running and self._delicate:
+            self._budget = -1
+            return
+        for address, (size, readable) in self._protections.items():
+            allowed = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC if readable else unicorn.UC_PROT_NONE
+            self.uc.mem_protect(address, size, allowed)
+        self._protections.clear()
+        if self._running and (self._stale or self._repairs):
+            self._budget = -1
+            return
+        for start, end in self._stale:
+            self.uc.ctl_remove_cache(start, end)
+        self._stale.clear()
+        for address, content in self._repairs:
+            self.uc.mem_write(address, content)
+        self._repairs.clear()
 
     def disturb(self) -> None:
         """Memory or registers were changed from outside the core."""
@@ -158,7 +181,8 @@ class Engine:
             for block in self._by_granule.pop(granule):
                 self._counts.pop(block, None)
                 self._special.pop(block, None)
-        self.uc.ctl_remove_cache(touched[0] << 8, (touched[-1] + 1) << 8)
+        self._stale.append((touched[0] << 8, (touched[-1] + 1) << 8))
+        self._between_blocks()
 
     def set_breakpoints(self, addresses: set[int]) -> None:
         for address in [a for a in self.breakpoints if a not in addresses]:
@@ -179,7 +203,7 @@ class Engine:
         self._rebase()
         self.hz = hz
 
-    def _time(self, done: int) -> int:
+    def time_of(self, done: int) -> int:
         return self._base_ps + ((done >> SHIFT) - self._origin) * PS // self.hz
 
     def _rebase(self) -> None:
@@ -188,12 +212,19 @@ class Engine:
 
     def reconsider(self) -> None:
         """Ask again where this slice ends."""
+        if self._protections or self._stale or self._repairs:
+            self._budget = -1
+            return
+        if self._ending:
+            self._budget = 0
+            return
         cycles = -(-(self.limit() - self._base_ps) * self.hz // PS)
         self._budget = max(self._origin + cycles, 0) << SHIFT
 
     def end_slice(self) -> None:
         """Stop before the next block."""
-        self._budget = 0
+        self._ending = True
+        self._budget = min(self._budget, 0)
 
     def run(self, pc: int) -> StopInfo:
         """Run from `pc` until `limit()` or something that the core must decide about. Moves the clock."""
@@ -201,24 +232,32 @@ class Engine:
         self._base_ps = self.clock.now_ps
         self._block = pc
         self._stop = None
+        self._ending = False
         self.reconsider()
         if self._waiting is not None:
             self._waiting.new_slice()
-        error: unicorn.UcError | None = None
-        try:
-            self.uc.emu_start(pc | 1, 0xFFFFFFFF)
-        except unicorn.UcError as raised:
-            error = raised
-        if self._error is not None:
-            failure, self._error = self._error, None
-            raise failure
+        error = self._emulate(pc, 0)
         where = int(self.uc.reg_read(arm.UC_ARM_REG_PC)) & ~1
         info = self._why(where, error)
         if info.kind is not Stop.BUDGET:
             self._count_partial_block(where)
         self.instructions += self._done >> SHIFT
-        self.clock.advance_to(self._time(self._done))
+        self.clock.advance_to(self.time_of(self._done))
         return info
+
+    def _emulate(self, pc: int, count: int) -> unicorn.UcError | None:
+        self._running = True
+        try:
+            self.uc.emu_start(pc | 1, 0xFFFFFFFF, count=count)
+        except unicorn.UcError as raised:
+            return raised
+        finally:
+            self._running = False
+            self._between_blocks()
+            failure, self._error = self._error, None
+            if failure is not None:
+                raise failure
+        return None
 
     def _count_partial_block(self, pc: int) -> None:
         """The last block did not run to its end: take back what did not run."""
@@ -257,19 +296,12 @@ class Engine:
         self._budget = 1 << 62
         self.disturb()
         self.uc.ctl_remove_cache(pc, pc + 4)
-        error: unicorn.UcError | None = None
-        try:
-            self.uc.emu_start(pc | 1, 0xFFFFFFFF, count=1)
-        except unicorn.UcError as raised:
-            error = raised
+        error = self._emulate(pc, 1)
         self.uc.ctl_remove_cache(pc, pc + 4)
         self._counts.pop(pc, None)
-        if self._error is not None:
-            failure, self._error = self._error, None
-            raise failure
         self._done = 1 << SHIFT
         self.instructions += 1
-        self.clock.advance_to(self._time(self._done))
+        self.clock.advance_to(self.time_of(self._done))
         info = self._why(int(self.uc.reg_read(arm.UC_ARM_REG_PC)) & ~1, error)
         return StopInfo(Stop.BUDGET, info.pc) if info.kind in (Stop.WFI, Stop.WFE) else info
 
@@ -282,8 +314,11 @@ class Engine:
         self._at = done
         self._block = address
         if done >= self._budget:
-            uc.emu_stop()
-            return
+            if self._budget < 0:
+                self._catch_up()
+            if done >= self._budget:
+                uc.emu_stop()
+                return
         waiting = self._waiting
         if waiting is not None:
             if address == waiting.anchor:
@@ -298,6 +333,13 @@ class Engine:
                 if waiting.left < 0:
                     waiting.move_anchor(address)
         self._done = done + count
+
+    def _catch_up(self) -> None:
+        """At the start of a block nothing is under way: do what had to wait."""
+        self._running = False
+        self._between_blocks()
+        self._running = True
+        self.reconsider()
 
     def _examine(self, address: int, size: int) -> int:
         facts = self._special.get(address)
@@ -314,6 +356,7 @@ class Engine:
                     self.on_event()
                 if self._waiting is not None:
                     self._waiting.impure = True
+                self._ending = True
                 self._budget = min(self._budget, self._done + 1)
         else:
             self._counts[address] = count
@@ -337,14 +380,21 @@ class Engine:
     def _on_protected_write(
         self, uc: Any, _access: int, address: int, size: int, value: int, _data: Any
     ) -> bool:
+        self._delicate = True
+        if address % size:
+            # Unicorn cuts an unaligned store into bytes, and those get past this hook into the memory.
+            self._repairs.append((address, bytes(uc.mem_read(address, size))))
+            self._budget = -1
         self._register_write(address, value & (1 << 8 * size) - 1, size)
+        self._delicate = False
         return self._stop is None
 
     def _on_protected_read(
         self, uc: Any, access: int, address: int, _size: int, _value: int, _data: Any
     ) -> bool:
-        self.clock.now_ps = self._time(self._at)
+        self.clock.now_ps = self.time_of(self._at)
         before = self.clock.now_ps
+        self._delicate = True
         try:
             self.bus.flash_blocked(address)
         except (BusFault, MpuFault) as fault:
@@ -352,6 +402,8 @@ class Engine:
             if access == unicorn.UC_MEM_FETCH_PROT and self._stop is not None:
                 self._stop.kind = Stop.FETCH_FAULT
             return False
+        finally:
+            self._delicate = False
         if self._waiting is not None:
             self._waiting.impure = True
         if self.clock.now_ps != before:
@@ -360,7 +412,7 @@ class Engine:
         return True
 
     def _register_read(self, address: int, width: int) -> int:
-        now = self.clock.now_ps = self._time(self._at)
+        now = self.clock.now_ps = self.time_of(self._at)
         try:
             value, pure = self.bus.core_read(address, width)
         except (BusFault, MpuFault) as fault:
@@ -376,7 +428,7 @@ class Engine:
         return value
 
     def _register_write(self, address: int, value: int, width: int) -> None:
-        now = self.clock.now_ps = self._time(self._at)
+        now = self.clock.now_ps = self.time_of(self._at)
         try:
             harmless = self.bus.core_write(address, value, width)
         except (BusFault, MpuFault) as fault:

@@ -296,6 +296,10 @@ class Flash(RegisterBlock):
     def next_change_ps(self) -> int | None:
         return self._operation.end_ps if self._operation else None
 
+    def next_irq_ps(self) -> int | None:
+        """When the interrupt line may next rise by itself."""
+        return self.next_change_ps() if self._cr & (EOPIE | ERRIE) else None
+
     def irq(self) -> bool:
         self.settle()
         return bool(self._sr & EOP and self._cr & EOPIE) or bool(self._sr & OPERR and self._cr & ERRIE)

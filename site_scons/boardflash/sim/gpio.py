@@ -46,6 +46,10 @@ class GpioPort(RegisterBlock):
     def mode(self, pin: int) -> int:
         return self._regs[MODER] >> 2 * pin & 3
 
+    def functions(self) -> tuple[int, int, int]:
+        """All that decides which function drives which pin of this port."""
+        return self._regs[MODER], self._regs[AFRL], self._regs[AFRH]
+
     def alternate(self, pin: int) -> int | None:
         """The alternate function that drives the pin; None if it is not in that mode."""
         if self.mode(pin) != _ALTERNATE:
@@ -94,9 +98,18 @@ class Pads:
         self._clocked = clocked
         self._wiring = wiring
         self._functions = functions
+        self._wired_ports = [ports[letter] for letter in sorted({pin[1] for pin in wiring})]
+        self._maps: dict[int, tuple[object, dict[str, str]]] = {}  # bank -> the settings it holds for, map
 
     def line_map(self, bank: int = 1) -> dict[str, str]:
         """Controller signal -> the chip's line at which it arrives; absent: it reaches no wire."""
+        settings = [port.functions() if self._clocked(port.letter) else None for port in self._wired_ports]
+        known = self._maps.get(bank)
+        if known is None or known[0] != settings:
+            known = self._maps[bank] = (settings, self._trace(bank))
+        return known[1]
+
+    def _trace(self, bank: int) -> dict[str, str]:
         arrived: dict[str, str] = {}
         for pin, line in self._wiring.items():
             port = self._ports[pin[1]]

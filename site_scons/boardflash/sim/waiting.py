@@ -21,6 +21,7 @@ _SHIFT = 20  # as in engine.py: instructions above, storing blocks below
 _STORES = (1 << _SHIFT) - 1
 _LONGEST_WINDOW = 256
 _NONE = -1
+_NEVER = 1 << 62
 
 
 class WaitDetector:
@@ -40,6 +41,7 @@ class WaitDetector:
         self._registers: bytes | None = None
         self._snapshot: bytes | None = None
         self._seen = 0
+        self._quiet_until = 0  # nothing changes by itself before this moment
         self._context: Any = None
 
     def disturb(self) -> None:
@@ -74,10 +76,17 @@ class WaitDetector:
         if registers != self._registers:
             first_look = self._registers is None
             self._registers, self._seen, self._snapshot = registers, done, None
+            self._quiet_until = 0
             return done if first_look else self._missed(done)
         if (done - self._seen) & _STORES and not self._memory_is_same(done):
             return done
-        done += self._skip(engine, done, done - self._seen >> _SHIFT) << _SHIFT
+        now = engine.clock.now_ps = engine.time_of(done)
+        if now >= self._quiet_until:
+            # The round that led here may have read something that has changed since.
+            change = self._next_change()
+            self._quiet_until = _NEVER if change is None else change
+        else:
+            done += self._skip(engine, now, done - self._seen >> _SHIFT) << _SHIFT
         self._seen = done
         self.left = self._window
         self._misses[self.anchor] = 0
@@ -100,13 +109,9 @@ class WaitDetector:
         self._hold = (1 << misses - 3) - 1 if misses > 3 else 0
         return done
 
-    def _skip(self, engine: Engine, done: int, cycles: int) -> int:
+    def _skip(self, engine: Engine, now: int, cycles: int) -> int:
         """How many cycles to jump: whole rounds, ending before anything changes or the slice ends."""
-        now = engine.clock.now_ps = engine._time(done)
-        until = engine.limit()
-        change = self._next_change()
-        if change is not None and change < until:
-            until = change
+        until = min(engine.limit(), self._quiet_until)
         rounds = (until - now) * engine.hz // PS // cycles if cycles and until > now else 0
         self.jumps += bool(rounds)
         return rounds * cycles

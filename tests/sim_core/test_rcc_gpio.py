@@ -1,0 +1,191 @@
+"""Clocks, their limits, and which pin carries what (RM0385 chapters 4 to 6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from boardflash.sim.board import SimulatedBoard
+from sim_core.guest import US, new_board, put, run, word
+
+RCC = 0x40023800
+RCC_CR, PLLCFGR, CFGR, AHB1ENR, AHB3ENR, APB1ENR, CSR = (RCC + n for n in (0, 4, 8, 0x30, 0x38, 0x40, 0x74))
+FLASH_ACR = 0x40023C00
+PINS = {"clk": ("B", 2, 9), "ncs": ("B", 6, 10), "io0": ("D", 11, 9), "io1": ("D", 12, 9)}
+PINS |= {"io2": ("E", 2, 9), "io3": ("D", 13, 9)}
+
+
+def select(board: SimulatedBoard, letter: str, pin: int, function: int) -> None:
+    base = 0x40020000 + 0x400 * (ord(letter) - ord("A"))
+    put(board, base, word(board, base) & ~(3 << 2 * pin) | 2 << 2 * pin)
+    register = base + (0x20 if pin < 8 else 0x24)
+    shift = 4 * (pin & 7)
+    put(board, register, word(board, register) & ~(15 << shift) | function << shift)
+
+
+def pll(board: SimulatedBoard, value: int) -> None:
+    put(board, PLLCFGR, value)
+    put(board, RCC_CR, 0x01000083)
+    board.advance(300 * US)
+
+
+def test_a_port_without_its_clock_reads_zero_and_ignores_writes(board: SimulatedBoard) -> None:
+    put(board, 0x40020400, 0xAAAAAAAA)
+    assert word(board, 0x40020400) == 0
+    put(board, AHB1ENR, 0x00100002)
+    assert word(board, 0x40020400) == 0x280, "the reset value of port B"
+
+
+def test_quadspi_without_its_clock_reads_zero_and_ignores_writes(board: SimulatedBoard) -> None:
+    put(board, 0xA0001004, 0x00170100)
+    assert word(board, 0xA0001004) == 0
+    put(board, AHB3ENR, 2)
+    assert word(board, 0xA0001004) == 0
+    put(board, 0xA0001004, 0x00170100)
+    assert word(board, 0xA0001004) == 0x00170100
+
+
+def test_signals_reach_the_chip_with_the_right_pins(board: SimulatedBoard) -> None:
+    put(board, AHB1ENR, 0x0010001F)
+    assert not any(board.pads.reaches(signal) for signal in PINS)
+    for letter, pin, function in PINS.values():
+        select(board, letter, pin, function)
+    assert all(board.pads.reaches(signal) for signal in PINS)
+
+
+@pytest.mark.parametrize("function", [0, 8, 10, 15])
+def test_a_wrong_alternate_function_does_not_reach_the_chip(board: SimulatedBoard, function: int) -> None:
+    put(board, AHB1ENR, 0x0010001F)
+    select(board, "D", 11, function)
+    assert not board.pads.reaches("io0")
+
+
+def test_the_right_function_on_a_pin_without_a_wire_does_not_reach_the_chip(board: SimulatedBoard) -> None:
+    put(board, AHB1ENR, 0x0010003F)
+    select(board, "F", 8, 10)
+    select(board, "C", 9, 9)
+    assert not board.pads.reaches("io0")
+
+
+def test_a_port_clock_that_is_off_again_does_not_reach_the_chip(board: SimulatedBoard) -> None:
+    put(board, AHB1ENR, 0x0010001F)
+    select(board, "E", 2, 9)
+    assert board.pads.reaches("io2")
+    put(board, AHB1ENR, 0x0010000F)
+    assert not board.pads.reaches("io2")
+
+
+def test_the_panel_is_wired_to_port_f() -> None:
+    board = new_board("acme-panel")
+    put(board, AHB1ENR, 0x0010003F)
+    select(board, "F", 8, 9)
+    assert not board.pads.reaches("io0"), "on PF8 it is AF10"
+    select(board, "F", 8, 10)
+    assert board.pads.reaches("io0")
+
+
+def test_hclk_follows_the_pll(board: SimulatedBoard) -> None:
+    put(board, FLASH_ACR, 0x105)
+    put(board, PLLCFGR, 0x20000000 | 180 << 6 | 8)  # 16 MHz / 8 * 180 / 2
+    put(board, RCC_CR, 0x01000083)
+    assert not word(board, RCC_CR) & 1 << 25
+    board.advance(300 * US)
+    assert word(board, RCC_CR) & 1 << 25
+    put(board, CFGR, 2)
+    assert word(board, CFGR) & 0xC == 8
+    assert board.rcc.hclk_hz == 180_000_000
+    put(board, CFGR, 2 | 8 << 4)
+    assert board.rcc.hclk_hz == 90_000_000
+    assert board.violations == []
+
+
+def test_code_runs_faster_on_the_pll(board: SimulatedBoard) -> None:
+    put(board, FLASH_ACR, 0x105)
+    pll(board, 0x20000000 | 160 << 6 | 16)  # 80 MHz
+    loop = "movw r0, #16000\n 1: subs r0, #1\n bne 1b\n bkpt"
+    slow = run(board, loop)
+    put(board, CFGR, 2)
+    assert run(board, loop) == pytest.approx(slow / 5, rel=0.001)
+
+
+def test_the_clock_switch_waits_for_the_pll(board: SimulatedBoard) -> None:
+    source = """
+        ldr r0, =0x40023800
+        ldr r1, =0x20002D08
+        str r1, [r0, #4]
+        ldr r1, =0x01000083
+        str r1, [r0]
+        movs r1, #2
+        str r1, [r0, #8]
+    1:  ldr r2, [r0, #8]
+        and r2, #12
+        cmp r2, #8
+        bne 1b
+        bkpt
+    """
+    put(board, FLASH_ACR, 0x105)
+    assert 200 * US <= run(board, source) < 202 * US
+    assert board.rcc.hclk_hz == 180_000_000
+
+
+def test_a_pll_outside_its_limits_does_not_lock(board: SimulatedBoard) -> None:
+    pll(board, 0x20000000 | 450 << 6 | 8)
+    assert not word(board, RCC_CR) & 1 << 25
+    pll(board, 0x20000000 | 180 << 6 | 3)
+    put(board, RCC_CR, 0x83)
+    pll(board, 0x20000000 | 180 << 6 | 3)
+    assert not word(board, RCC_CR) & 1 << 25
+    assert "pll_range" in {violation.rule for violation in board.violations}
+
+
+def test_more_than_180_mhz_wants_over_drive(board: SimulatedBoard) -> None:
+    put(board, FLASH_ACR, 0x107)
+    pll(board, 0x20000000 | 216 << 6 | 8)
+    put(board, CFGR, 2)
+    assert {violation.rule for violation in board.violations} == {"over_drive"}
+
+
+def test_over_drive_makes_216_mhz_right(board: SimulatedBoard) -> None:
+    put(board, APB1ENR, 1 << 28)
+    put(board, 0x40007000, 0x3C000)
+    assert word(board, 0x40007004) & 3 << 16 == 3 << 16
+    put(board, FLASH_ACR, 0x107)
+    pll(board, 0x20000000 | 216 << 6 | 8)
+    put(board, CFGR, 2)
+    assert board.rcc.hclk_hz == 216_000_000
+    assert board.violations == []
+
+
+def test_flash_with_too_few_wait_states_cannot_be_read(board: SimulatedBoard) -> None:
+    pll(board, 0x20000000 | 180 << 6 | 8)
+    put(board, CFGR, 2)
+    assert board.violations == [], "running from RAM is not yet wrong"
+    run(board, "movs r0, #1\n bkpt")
+    board.write_register(15, 0x08000000)
+    board.resume()
+    board.advance(US)
+    assert "flash_latency" in {violation.rule for violation in board.violations}
+    assert board.core.lockup
+
+
+def test_software_reset_of_a_peripheral(board: SimulatedBoard) -> None:
+    put(board, AHB1ENR, 0x00100008)
+    put(board, 0x40020C00, 0x12345678)
+    put(board, RCC + 0x10, 8)
+    put(board, RCC + 0x10, 0)
+    assert word(board, 0x40020C00) == 0
+
+
+def test_reset_flags_tell_the_cause(board: SimulatedBoard) -> None:
+    assert word(board, CSR) >> 24 == 0x0E, "power-on, brown-out and pin"
+    put(board, CSR, 1 << 24)
+    assert word(board, CSR) >> 24 == 0
+    put(board, 0xE000ED0C, 0x05FA0004)
+    assert word(board, CSR) >> 24 == 0x14, "software and pin"
+
+
+def test_no_external_clock_never_gets_ready() -> None:
+    board = new_board()
+    put(board, RCC_CR, 0x10083)
+    board.advance(2500 * US)
+    assert word(board, RCC_CR) & 1 << 17, "25 MHz on this board"
+    assert board.twin.hse_hz == 25_000_000
