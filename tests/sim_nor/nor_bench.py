@@ -60,9 +60,7 @@ class Pins:
             self.send(on_one_line(out, others))
             return b""
         levels = self.exchange(on_one_line(out, others), read * 8, others | 3)
-        return bytes(
-            sum((levels[8 * n + k] >> 1 & 1) << (7 - k) for k in range(8)) for n in range(read)
-        )
+        return bytes(sum((levels[8 * n + k] >> 1 & 1) << (7 - k) for k in range(8)) for n in range(read))
 
     def qpi(self, out: bytes, read: int = 0, dummies: int = 0) -> bytes:
         levels = self.exchange(on_four_lines(out) + b"\x0f" * dummies, read * 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sim_nor.nor_bench import MS, N25Q, US, Pins, on_four_lines, on_one_line
 
 
@@ -31,7 +32,9 @@ def test_no_sfdp_dump_is_known() -> None:
     assert Pins(N25Q).spi(bytes.fromhex("5A 000000 00"), 4) == b"\xff" * 4
 
 
-@pytest.mark.parametrize(("vcr", "dummies"), [(0xFB, 10), (0x0B, 10), (0xAB, 10), (0x6B, 6), (0x1B, 1), (0xEB, 14)])
+@pytest.mark.parametrize(
+    ("vcr", "dummies"), [(0xFB, 10), (0x0B, 10), (0xAB, 10), (0x6B, 6), (0x1B, 1), (0xEB, 14)]
+)
 def test_quad_io_dummies_follow_the_volatile_configuration(vcr: int, dummies: int) -> None:
     pins = Pins(N25Q)
     pins.chip.array[:2] = b"\x12\x34"

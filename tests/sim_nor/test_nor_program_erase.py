@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sim_nor.nor_bench import JV_IM, JV_IQ, MS, N25Q, US, Pins, on_one_line
 
 ALL = pytest.mark.parametrize("name", [N25Q, JV_IQ, JV_IM])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sim_nor.nor_bench import JV_IM, JV_IQ, MS, US, Pins, on_four_lines, on_one_line
 
 

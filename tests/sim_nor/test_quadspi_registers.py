@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+
+from boardflash.sim.quadspi import QuadSpi
+from boardflash.sim.target import BusFault, VirtualClock
 from sim_nor.nor_bench import (
     ABORT,
     ABR,
@@ -32,9 +35,6 @@ from sim_nor.nor_bench import (
     Controller,
     ccr,
 )
-
-from boardflash.sim.quadspi import QuadSpi
-from boardflash.sim.target import BusFault, VirtualClock
 
 ID_READ = ccr(0x9F, READ, lines=(1, 0, 1))
 SLOW_READ = ccr(0x03, READ, lines=(1, 1, 1))
@@ -266,6 +266,7 @@ def test_ftf_of_a_write_counts_free_bytes() -> None:
 def test_a_write_to_a_full_fifo_waits_for_room() -> None:
     c = Controller()
     c.command(0x06)
+    c.wait(US)
     c.w(DLR, 63)
     c.w(CCR, PAGE_PROGRAM)
     c.w(AR, 0)
@@ -427,7 +428,7 @@ def test_the_same_die_frees_itself_after_a_status_read() -> None:
     assert not c.sr & BUSY
 
 
-def test_siooo_sends_the_instruction_once() -> None:
+def test_sioo_sends_the_instruction_once() -> None:
     """Only right together with continuous read: Winbond, mode byte 20h."""
     c = Controller()
     c.chip.array[0x100:0x104] = b"\x11\x22\x33\x44"
@@ -478,7 +479,9 @@ def test_purity_of_reads() -> None:
 
 
 class TestPolling:
-    def start(self, c: Controller, mask: int = 1, match: int = 0, bits: int = 1 << 22, length: int = 1) -> None:
+    def start(
+        self, c: Controller, mask: int = 1, match: int = 0, bits: int = 1 << 22, length: int = 1
+    ) -> None:
         c.w(CR, c.r(CR) | bits)
         c.w(PSMKR, mask)
         c.w(PSMAR, match)
