@@ -17,6 +17,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from operator import add, and_, ne
 from typing import NamedTuple
 
@@ -160,19 +161,11 @@ def _assemble(
 def _apart(columns: Columns, first: int, last: int, erases: list[PlannedErase], programs: list[int]) -> None:
     """The leaves between two larger erases, each for itself."""
     part = slice(first, last)
-    rows = zip(
-        columns.address[part],
-        columns.size[part],
-        columns.must[part],
-        columns.written[part],
-        columns.must_erase_us[part],
-        strict=True,
-    )
-    for address, size, must, written, erase_us in rows:
-        if must:
-            erases.append(PlannedErase(address, size, False, EraseReason(1, 0, erase_us, erase_us)))
-        if written:
-            programs.append(address)
+    must = columns.must[part]
+    rows = zip(columns.address[part], columns.size[part], columns.must_erase_us[part], strict=True)
+    for address, size, erase_us in compress(rows, must):
+        erases.append(PlannedErase(address, size, False, EraseReason(1, 0, erase_us, erase_us)))
+    programs += compress(columns.address[part], columns.written[part])
 
 
 def _at_once(columns: Columns, block: Block, whole: bool, programs: list[int]) -> PlannedErase:

@@ -26,6 +26,10 @@ class Point(NamedTuple):
 Front = list[Point]  # chip ascending, link descending
 
 
+class ThinnedFront(Front):
+    """A front of which only the convex hull was kept: good for a plan and a bound, not for a proof."""
+
+
 class Choice(NamedTuple):
     points: tuple[Point, ...]  # one for each front
     bound: int  # no choice has a lower max(chip, link)
@@ -45,13 +49,23 @@ def prune(points: list[Point]) -> Front:
     for point in points:
         if not front or point.link < front[-1].link:
             front.append(point)
-    return front if len(front) <= _MAX_POINTS else [front[i] for i in _hull(front)]
+    if len(front) <= _MAX_POINTS and not isinstance(points, ThinnedFront):
+        return front
+    return ThinnedFront(front[i] for i in _hull(front))
 
 
 def both(a: Front, b: Front) -> Front:
     """The front of two places taken together."""
-    sums = [_sum(p, q) for p in a for q in b]
+    sums: Front = [_sum(p, q) for p in a for q in b]
+    if isinstance(a, ThinnedFront) or isinstance(b, ThinnedFront):
+        return prune(ThinnedFront(sums))
     return sums if len(a) == 1 or len(b) == 1 else prune(sums)
+
+
+def with_point(front: Front, point: Point) -> Front:
+    """The front of one place that can be treated in one more way."""
+    points = [*front, point]
+    return prune(ThinnedFront(points) if isinstance(front, ThinnedFront) else points)
 
 
 def minimise(fronts: Sequence[Front], chip: int, link: int) -> Choice:
@@ -72,7 +86,7 @@ def minimise(fronts: Sequence[Front], chip: int, link: int) -> Choice:
         better, complete = _search(fronts, chip, link, time, weights)
         if better is not None:
             points, time = better, _time(better, chip, link)
-        if complete:
+        if complete and not any(isinstance(front, ThinnedFront) for front in fronts):
             bound = time
     return Choice(points, bound)
 

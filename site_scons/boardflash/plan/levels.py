@@ -11,7 +11,7 @@ from itertools import accumulate, repeat
 from operator import add, itemgetter, mul, sub
 from typing import NamedTuple
 
-from boardflash.plan.fronts import Front, Point, both, prune
+from boardflash.plan.fronts import Front, Point, both, prune, with_point
 
 
 class Need(IntEnum):
@@ -64,12 +64,11 @@ class Columns:
 
     def __init__(self, leaves: Sequence[Leaf]) -> None:
         self.leaves = leaves
-        # Column by column: zip(*leaves) would make an iterator a leaf, and wake the garbage collector.
-        address, size, erase, need, program, link, forbidden, erased_program, erased_link = (
-            list(map(itemgetter(field), leaves)) for field in range(len(Leaf._fields))
+        address, size, erase, need, program, link, forbidden, erased_program, erased_link = zip(
+            *leaves, strict=True
         )
-        self.address: list[int] = address
-        self.size: list[int] = size
+        self.address: tuple[int, ...] = address
+        self.size: tuple[int, ...] = size
         needs = bytes(need)
         # Masks and whole-column products: at 32,768 leaves a loop in Python would be most of the time.
         self.must = needs.translate(_MUST)
@@ -82,7 +81,7 @@ class Columns:
         # Once a larger erase has taken the leaf.
         self.again_chip = list(map(mul, _or_else(erased_program, program), comes_back))
         self.again_link = list(map(mul, _or_else(erased_link, link), comes_back))
-        self.forbidden: list[bool] = forbidden
+        self.forbidden: tuple[bool, ...] = forbidden
         self.contested: dict[int, Front] = {}
         # Leaves that an erase may be good for: it is needed, or clearing bits may cost more.
         self.erasable = bytearray(self.must)
@@ -199,9 +198,8 @@ def open_roots(columns: Columns, levels: Sequence[Level]) -> Roots:
         chip, link, erases = (_blockwise(column, level.ratio) for column in (chip, link, erases))
         below_fronts, below_recipes, fronts, recipes = fronts, recipes, {}, {}
         open_blocks = {i // level.ratio for i in below_fronts}
-        busy = open_blocks.union(i // level.ratio for i in below_recipes)
         for k, erasable in enumerate(level.erasable):
-            if not erasable and k not in busy:
+            if not erasable:
                 continue
             at_once = (level.chip[k], level.link[k], 1)
             children = range(k * level.ratio, (k + 1) * level.ratio)
@@ -213,7 +211,7 @@ def open_roots(columns: Columns, levels: Sequence[Level]) -> Roots:
                     if i in below_fronts:
                         front = both(front, below_fronts[i])
             if at_once[0] < _NEVER and (len(front) > 1 or at_once < apart or at_once[1] < apart.link):
-                front = prune([*front, Point(*at_once, level.block(k))])
+                front = with_point(front, Point(*at_once, level.block(k)))
             if len(front) == 1:
                 chip[k], link[k], erases[k], recipe = front[0]
                 if recipe is not None:
