@@ -29,7 +29,7 @@ from .render import render
 ELF_NAME = "loader.elf"
 FAST_SOURCES = ("blake2s.c",)  # hot: -O2; the rest is -Os
 
-CORE_SOURCES = ("start.c", "main.c", "time.c", "blake2s.c", "stream.c", "scan.c", "internal.c", "runtime.c")
+CORE_SOURCES = ("start.c", "main.c", "time.c", "blake2s.c", "blake2s_mix.S", "stream.c", "scan.c", "internal.c", "runtime.c")
 QSPI_SOURCES = ("qspi.c", "nor.c", "nor_bus.c", "nor_select.c")
 NO_QSPI_SOURCES = ("qspi_absent.c",)
 
