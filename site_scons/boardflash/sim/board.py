@@ -30,7 +30,7 @@ from boardflash.sim.rcc import Pwr, Rcc
 from boardflash.sim.registers import Unmodelled
 from boardflash.sim.scs import SystemControl
 from boardflash.sim.state import BoardState
-from boardflash.sim.target import Peripheral, VirtualClock
+from boardflash.sim.target import InterruptSource, Peripheral, VirtualClock
 from boardflash.sim.twin import Twin
 from boardflash.sim.violations import HardwareRuleViolation, Violations
 from boardflash.sim.waiting import WaitDetector
@@ -186,7 +186,7 @@ class SimulatedBoard:
             engine.map_memory(base, self._flash_memory.size, self._flash_memory.pointer, writable=False)
         for base, size in (*addresses.REGISTER_AREAS, (addresses.WINDOW, addresses.WINDOW_SIZE)):
             engine.map_registers(base, size)
-        lines: dict[int, Peripheral] = {FLASH_LINE: self.flash, QUADSPI_LINE: self.quadspi}
+        lines: dict[int, InterruptSource] = {FLASH_LINE: self.flash, QUADSPI_LINE: self.quadspi}
         return Core(self.clock, engine, lines, lambda: self.flash.boot_address)
 
     def _gate(self, register: int, bit: int) -> Callable[[], bool]:

@@ -97,7 +97,7 @@ class Engine:
         self.hz = hz
         self.uc: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M7)
-        self.instructions = 0
+        self.cycles = 0  # run or skipped, since power-up
         self.limit: Callable[[], int] = lambda: clock.now_ps
         """The moment at which this slice must end, asked anew whenever a register write may have moved it."""
         self.on_event: Callable[[], None] = lambda: None
@@ -124,6 +124,11 @@ class Engine:
         uc.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._on_unmapped)
         uc.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._on_protected_write)
         uc.hook_add(unicorn.UC_HOOK_MEM_READ_PROT | unicorn.UC_HOOK_MEM_FETCH_PROT, self._on_protected_read)
+
+    @property
+    def executed(self) -> int:
+        """Instructions that were really run: without the waits that were skipped."""
+        return self.cycles - (self._waiting.skipped if self._waiting is not None else 0)
 
     def map_memory(self, address: int, size: int, pointer: int, writable: bool) -> None:
         permissions = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC | (unicorn.UC_PROT_WRITE if writable else 0)
@@ -241,7 +246,7 @@ class Engine:
         info = self._why(where, error)
         if info.kind is not Stop.BUDGET:
             self._count_partial_block(where)
-        self.instructions += self._done >> SHIFT
+        self.cycles += self._done >> SHIFT
         self.clock.advance_to(self.time_of(self._done))
         return info
 
@@ -300,7 +305,7 @@ class Engine:
         self.uc.ctl_remove_cache(pc, pc + 4)
         self._counts.pop(pc, None)
         self._done = 1 << SHIFT
-        self.instructions += 1
+        self.cycles += 1
         self.clock.advance_to(self.time_of(self._done))
         info = self._why(int(self.uc.reg_read(arm.UC_ARM_REG_PC)) & ~1, error)
         return StopInfo(Stop.BUDGET, info.pc) if info.kind in (Stop.WFI, Stop.WFE) else info

@@ -36,6 +36,9 @@ class RegisterBlock:
     def next_change_ps(self) -> int | None:
         return None
 
+    def next_irq_ps(self) -> int | None:
+        return self.next_change_ps()
+
     def read_is_pure(self, offset: int) -> bool:
         return True
 

@@ -35,6 +35,7 @@ class WaitDetector:
         self.impure = False
         """Something happened since the last look that forbids to call it waiting."""
         self.jumps = 0
+        self.skipped = 0  # cycles
         self._window = 4
         self._hold = 0
         self._misses: dict[int, int] = {}
@@ -114,6 +115,7 @@ class WaitDetector:
         until = min(engine.limit(), self._quiet_until)
         rounds = (until - now) * engine.hz // PS // cycles if cycles and until > now else 0
         self.jumps += bool(rounds)
+        self.skipped += rounds * cycles
         return rounds * cycles
 
     def _read_registers(self, engine: Engine) -> bytes:
