@@ -7,6 +7,7 @@ the bus and the board see of a chip stands in `chip.py`; its start state and fau
 from __future__ import annotations
 
 from boardflash.sim.nor.chip import NorChip
+from boardflash.sim.nor.macronix import Macronix
 from boardflash.sim.nor.micron import Micron
 from boardflash.sim.nor.options import ChipOptions, StuckBit
 from boardflash.sim.nor.part import load_part, part_names
@@ -15,7 +16,7 @@ from boardflash.sim.target import VirtualClock
 
 __all__ = ["ChipOptions", "NorChip", "StuckBit", "create_chip", "part_names"]
 
-_VENDORS = {"micron": Micron, "winbond": Winbond}
+_VENDORS = {"macronix": Macronix, "micron": Micron, "winbond": Winbond}
 
 
 def create_chip(name: str, clock: VirtualClock, options: ChipOptions | None = None) -> NorChip:

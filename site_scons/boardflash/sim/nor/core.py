@@ -126,8 +126,12 @@ class SerialNor(Framing):
 
     # Sources of data.
 
+    def effective_address(self) -> int:
+        """Where the instruction works; large chips add upper bits to 3-byte addresses."""
+        return self.address
+
     def from_array(self, first: int, count: int) -> bytes:
-        return self.cells.read(self.address + first, count)
+        return self.cells.read(self.effective_address() + first, count)
 
     def from_sfdp(self, first: int, count: int) -> bytes:
         """Outside the tables FFh (sfdp.md section 1)."""
@@ -240,19 +244,19 @@ class SerialNor(Framing):
 
     def _program(self) -> None:
         page = self.part.page_size
-        start = self.address % self.size // page * page
+        address, data = self.effective_address(), bytes(self.data)
+        start = address % self.size // page * page
         if not self.may_work():
             return
         if self.protected(start, page):
             self.refused("program")
             return
-        address, data = self.address, bytes(self.data)
         took = self.cells.program_ps(len(data))
         self.begin("program", start, page, took, lambda: self.cells.program(address, data))
 
     def _eraser(self, unit: EraseUnit) -> Callable[[], None]:
         def erase() -> None:
-            self._erase(self.address % self.size // unit.size * unit.size, unit.size, unit.typ_us)
+            self._erase(self.effective_address() % self.size // unit.size * unit.size, unit.size, unit.typ_us)
 
         return erase
 

@@ -1,0 +1,149 @@
+"""MX25L51245G: 4-byte addressing, quad enable in SR1, configuration register, QPI, continuous read."""
+
+from __future__ import annotations
+
+import pytest
+from sim_nor.nor_bench import MS, READ, US, Controller, Pins, ccr, on_four_lines, on_one_line
+
+MX = "MX25L51245G"
+HIGH = 0x0200_0000
+
+
+def test_ids() -> None:
+    assert Pins(MX).spi(b"\x9f", 6) == bytes.fromhex("C2 20 1A C2 20 1A")
+
+
+def test_three_byte_addresses_reach_the_lower_16_mib_only() -> None:
+    pins = Pins(MX)
+    pins.chip.array[0], pins.chip.array[HIGH] = 0x11, 0x22
+    assert pins.spi(bytes.fromhex("03 000000"), 1) == b"\x11"
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex("C5 02"))
+    assert pins.spi(b"\xc8", 1) == b"\x02"
+    assert pins.spi(bytes.fromhex("03 000000"), 1) == b"\x22", "extended address register"
+    pins.spi(b"\x66")
+    pins.spi(b"\x99")
+    pins.wait(MS)
+    assert pins.spi(bytes.fromhex("03 000000"), 1) == b"\x11"
+
+
+def test_b7h_and_e9h_switch_the_address_size() -> None:
+    pins = Pins(MX)
+    pins.chip.array[HIGH] = 0x22
+    pins.spi(b"\xb7")
+    assert pins.spi(b"\x15", 1) == b"\x27"
+    assert pins.spi(bytes.fromhex("03 02000000"), 1) == b"\x22"
+    pins.spi(b"\xe9")
+    assert pins.spi(b"\x15", 1) == b"\x07"
+    assert pins.spi(bytes.fromhex("03 020000"), 1) == b"\xff"
+
+
+def test_dedicated_opcodes_ignore_the_mode() -> None:
+    pins = Pins(MX)
+    pins.chip.array[HIGH] = 0x00
+    assert pins.spi(bytes.fromhex("13 02000000"), 1) == b"\x00"
+    pins.write(bytes.fromhex("21 02000123"))
+    assert pins.chip.array[HIGH] == 0xFF
+    pins.write(bytes.fromhex("12 02000000 5A"))
+    assert pins.chip.array[HIGH] == 0x5A
+
+
+def test_a_chip_left_in_4_byte_mode_and_three_byte_commands() -> None:
+    c = Controller(MX, fsize=25, four_byte=True)
+    content = bytes(range(1, 33))
+    c.chip.array[0x000100:0x000120] = content
+    # 03h 00 00 01 takes one more byte: the floating IO0 gives FFh, then the data come a byte late.
+    c.chip.array[0x0001FF:0x000203] = b"\xa1\xa2\xa3\xa4"
+    assert c.read(ccr(0x03, READ, lines=(1, 1, 1)), 4, 0x000001) == b"\xff\xa1\xa2\xa3"
+    # A page program takes its first data byte as the low address byte.
+    c.program(ccr(0x02, lines=(1, 1, 1)), b"\x40\x11\x22", 0x000010)
+    assert c.chip.array[0x001040:0x001043] == b"\x11\x22\xff"
+    # An erase lacks address bits: dropped, without a word.
+    c.erase(0x20, 0)
+    assert c.status() == 0x02
+    assert c.chip.array[0x100:0x120] == content
+
+
+def test_reset_leaves_4_byte_mode() -> None:
+    pins = Pins(MX, four_byte=True)
+    pins.spi(b"\x66")
+    pins.spi(b"\x99")
+    pins.wait(MS)
+    assert pins.spi(b"\x15", 1) == b"\x07"
+
+
+def test_quad_commands_need_bit_6_of_the_status_register() -> None:
+    pins = Pins(MX)
+    pins.chip.array[:2] = b"\x12\x34"
+    header = on_one_line(bytes.fromhex("6B 000000")) + b"\x0f" * 8
+    assert pins.exchange(header, 4) == b"\x0f" * 4
+    pins.write(bytes.fromhex("01 40"))
+    assert pins.exchange(header, 4) == b"\x01\x02\x03\x04"
+    pins.spi(b"\x06")
+    pins.send(on_one_line(b"\x38") + on_four_lines(bytes.fromhex("000100 5A")))
+    pins.finish()
+    assert pins.chip.array[0x100] == 0x5A
+
+
+def test_32h_does_not_exist() -> None:
+    pins = Pins(MX, quad_enable=True)
+    pins.spi(b"\x06")
+    pins.send(on_one_line(bytes.fromhex("32 000000")) + on_four_lines(b"\x00"))
+    assert pins.idle
+
+
+@pytest.mark.parametrize(("dc", "quad_io", "quad_out"), [(0, 6, 8), (1, 4, 6), (2, 8, 8), (3, 10, 10)])
+def test_dummies_follow_the_configuration_register(dc: int, quad_io: int, quad_out: int) -> None:
+    pins = Pins(MX, quad_enable=True)
+    pins.chip.array[:2] = b"\x12\x34"
+    pins.write(bytes([0x01, 0x40, dc << 6 | 7]))
+    header = on_one_line(b"\xeb") + on_four_lines(bytes(3)) + b"\x0f" * quad_io
+    assert pins.exchange(header, 4) == b"\x01\x02\x03\x04"
+    header = on_one_line(bytes.fromhex("6B 000000")) + b"\x0f" * quad_out
+    assert pins.exchange(header, 4) == b"\x01\x02\x03\x04"
+
+
+@pytest.mark.parametrize(("mode", "goes_on"), [(0xA5, True), (0x0F, True), (0xAA, False), (0x00, False)])
+def test_continuous_read_needs_complementary_nibbles(mode: int, goes_on: bool) -> None:
+    pins = Pins(MX, quad_enable=True)
+    header = on_one_line(b"\xeb") + on_four_lines(bytes([0, 0, 0, mode])) + b"\x0f" * 4
+    pins.exchange(header, 4)
+    assert (pins.spi(b"\x9f", 3) != bytes.fromhex("C2 20 1A")) is goes_on
+
+
+def test_qpi_by_35h_and_f5h() -> None:
+    pins = Pins(MX, quad_enable=True)
+    pins.spi(b"\x35")
+    assert pins.spi(b"\x9f", 3) != bytes.fromhex("C2 20 1A")
+    assert pins.qpi(b"\xaf", 3) == bytes.fromhex("C2 20 1A")
+    pins.qpi(b"\xf5")
+    assert pins.spi(b"\x9f", 3) == bytes.fromhex("C2 20 1A")
+
+
+def test_a_protected_block_clears_the_write_enable() -> None:
+    pins = Pins(MX, registers=(("sr", 0x3C),))
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex("20 000000"))
+    assert pins.idle
+    assert pins.status == 0x3C
+
+
+def test_a_failed_erase_is_told_by_the_security_register() -> None:
+    pins = Pins(MX, erase_fails=(0x1234,))
+    pins.chip.array[0x1000] = 0x00
+    pins.write(bytes.fromhex("20 001000"))
+    assert pins.spi(b"\x2b", 1) == b"\x40"
+    assert pins.chip.array[0x1000] == 0x00
+
+
+def test_suspend_has_opcodes_of_its_own() -> None:
+    pins = Pins(MX)
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex("20 000000"))
+    pins.spi(b"\x75")
+    assert pins.status & 1
+    pins.spi(b"\xb0")
+    pins.wait(20 * US)
+    assert pins.status & 1 == 0
+    pins.spi(b"\x30")
+    assert pins.status & 1
