@@ -52,6 +52,9 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
         return None
     if not isinstance(stamp, dict) or stamp.get("schema") != STAMP_SCHEMA:
         return None
+    regions = stamp.get("regions")
+    if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
+        return None
     return stamp
 
 
@@ -69,6 +72,6 @@ def why_not_trusted(
             return f"the stamp is of the device {stamp.get('unique_id')}, this one is {unique_id}"
         if jedec_id and stamp.get("jedec_id") and stamp["jedec_id"] != jedec_id:
             return f"the stamp is of a QSPI chip {stamp['jedec_id']}, this one is {jedec_id}"
-    told = {region["name"] for stamp in found for region in stamp.get("regions", [])}
+    told = {region.get("name") for stamp in found for region in stamp["regions"]}
     missing = [name for name in regions if name not in told]
     return f"the stamp does not speak of {missing[0]}" if missing else ""
