@@ -71,6 +71,7 @@ class Core:
         self.dhcsr = self.demcr = self.dfsr = 0
         self.sticky_reset = self.retired = False
         self._target_ps = 0
+        self._primask = 0
         engine.limit = self._limit
         engine.on_event = self._event
         self._reset_scb()
@@ -178,7 +179,8 @@ class Core:
     def registers_written(self) -> None:
         """A register was written that may pend an exception or move the end of the slice."""
         self.sample()
-        if self.exceptions.any_enabled_pending() or self.reset_requested or self.halted:
+        takes = not self._primask and self.exceptions.any_enabled_pending()
+        if takes or self.reset_requested or self.halted:
             self.engine.end_slice()
         else:
             self.engine.reconsider()
@@ -194,7 +196,11 @@ class Core:
 
     def take_pending(self) -> None:
         held_back = self.dhcsr & C_MASKINTS and self.dhcsr & C_DEBUGEN
+        self._primask = 0
         if held_back or not self.exceptions.any_enabled_pending():
+            return
+        self._primask = self._mask("PRIMASK")  # a block that changes it ends the slice
+        if self._primask:
             return
         number = self.exceptions.next_to_take(self.level())
         if number is not None:
