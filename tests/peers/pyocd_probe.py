@@ -76,6 +76,7 @@ class SimulatedProbe(DebugProbe):  # type: ignore[misc]
         self._open = False
         self._connected = False
         self._in_reset = False
+        self._batch = 0  # deferred reads since the last blocking request belong to one batch
 
     @property
     def vendor_name(self) -> str:
@@ -186,13 +187,18 @@ class SimulatedProbe(DebugProbe):  # type: ignore[misc]
             self._round_trip()
             return value
 
+        asked_in = self._batch
+
         def later() -> Any:
+            if asked_in == self._batch:  # the first to be fetched brings its whole batch along
+                self._round_trip()
             return value
 
         deferred: Callable[[], Any] = later
         return deferred
 
     def _round_trip(self) -> None:
+        self._batch += 1
         self._port.wait(ROUND_TRIP_S)
 
 
