@@ -10,6 +10,43 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from boardflash.sim.nor.chip import NorChip
+from boardflash.sim.quadspi_registers import (
+    ABORT,
+    ABR,
+    APMS,
+    AR,
+    BUSY,
+    CCR,
+    CR,
+    CR_LOCKED,
+    CR_WRITABLE,
+    DCR,
+    DFM,
+    DLR,
+    DR,
+    EN,
+    FCR,
+    FSEL,
+    FTF,
+    LPTR,
+    MAPPED,
+    PIR,
+    PMM,
+    POLL,
+    PSMAR,
+    PSMKR,
+    READ,
+    REGISTERS,
+    SMF,
+    SR,
+    TCEN,
+    TCF,
+    TEF,
+    TOF,
+    WINDOW,
+    WRITABLE,
+    WRITE,
+)
 from boardflash.sim.quadspi_transfers import (
     FIFO_BYTES,
     Command,
@@ -24,27 +61,6 @@ from boardflash.sim.quadspi_wire import Frame, Pads, Wire, frame
 from boardflash.sim.target import BusFault, VirtualClock
 
 __all__ = ["Pads", "QuadSpi"]
-
-_REGISTERS, _WINDOW = 0xA000_1000, 0x9000_0000
-_CR, _DCR, _SR, _FCR, _DLR, _CCR, _AR, _ABR, _DR, _PSMKR, _PSMAR, _PIR, _LPTR = range(0, 0x34, 4)
-
-_EN, _ABORT, _TCEN, _FSEL, _DFM, _APMS, _PMM = 1, 1 << 1, 1 << 3, 1 << 7, 1 << 6, 1 << 22, 1 << 23
-_CR_WRITABLE = 0xFFDF_1FDD
-_CR_LOCKED = 0xFF00_0000 | _PMM | _APMS | _FSEL | _DFM | 1 << 4 | _TCEN  # only while BUSY = 0
-_TEF, _TCF, _FTF, _SMF, _TOF, _BUSY = 1, 2, 4, 8, 16, 32
-_WRITE, _READ, _POLL, _MAPPED = range(4)
-
-_WRITABLE = {
-    _DCR: 0x001F_0701,
-    _DLR: 0xFFFF_FFFF,
-    _CCR: 0xDFFF_FFFF,
-    _AR: 0xFFFF_FFFF,
-    _ABR: 0xFFFF_FFFF,
-    _PSMKR: 0xFFFF_FFFF,
-    _PSMAR: 0xFFFF_FFFF,
-    _PIR: 0xFFFF,
-    _LPTR: 0xFFFF,
-}
 
 # F74x/F75x (QSPI1_V1_0): the HAL aborts after every transfer, since BUSY may stay and a read may leave extra
 # data in the FIFO. Stock OpenOCD polls for BUSY = 0 on this die after one-byte reads without an abort, and
@@ -75,6 +91,7 @@ class QuadSpi:
         self._r: dict[int, int] = {}
         self._transfer: Transfer | None = None
         self._read: Read | None = None  # the transfer, if DR reads take from it
+        self._filling: Write | None = None  # the transfer, if DR writes go to it
         self.reset()
 
     def reset(self) -> None:
@@ -84,7 +101,7 @@ class QuadSpi:
             self._transfer.abort(self._clock.now_ps)
         self._r = dict.fromkeys(range(0, 0x34, 4), 0)
         self._flags = 0
-        self._transfer = self._read = None
+        self._transfer = self._read = self._filling = None
         self._mapped_next = 0
         self._stuck = False  # BUSY until an abort (quirk)
         self._extra = 0
@@ -96,40 +113,42 @@ class QuadSpi:
     # Registers.
 
     def read(self, offset: int, width: int) -> int:
-        if offset == _DR:
+        if offset == DR:
             return self._read_dr(width)
         self._settle()
         register = offset & ~3
-        if register == _SR:
+        if register == SR:
             value = self._status()
-        elif register in (_FCR, _DR):
+        elif register in (FCR, DR):
             value = 0
         else:
             value = self._r.get(register, 0)
         return value >> 8 * (offset & 3) & (1 << 8 * width) - 1
 
     def write(self, offset: int, value: int, width: int) -> None:
-        if offset == _DR:
-            self._write_dr(value, width)
+        if offset == DR:
+            filling = self._filling
+            if filling is None or filling.done or not filling.offer(self._clock.now_ps, value, width):
+                self._write_dr(value, width)
             return
         self._settle()
         register = offset & ~3
         shift = 8 * (offset & 3)
         mask = (1 << 8 * width) - 1 << shift
         value = self._r.get(register, 0) & ~mask | value << shift & mask
-        if register == _CR:
+        if register == CR:
             self._write_cr(value)
-        elif register == _FCR:
+        elif register == FCR:
             self._clear_flags(value & mask)
-        elif register in _WRITABLE and not self._status() & _BUSY:
-            if register == _AR and self._r[_CCR] >> 26 & 3 == _MAPPED:
+        elif register in WRITABLE and not self._status() & BUSY:
+            if register == AR and self._r[CCR] >> 26 & 3 == MAPPED:
                 return
-            self._r[register] = value & _WRITABLE[register]
-            if register == _CCR:
+            self._r[register] = value & WRITABLE[register]
+            if register == CCR:
                 self._instruction_sent = False
                 self._forget_transfer()
                 self._after_ccr(bool(mask & 0xFF))
-            elif register == _AR:
+            elif register == AR:
                 self._after_ar()
 
     def next_change_ps(self) -> int | None:
@@ -139,15 +158,19 @@ class QuadSpi:
             return None
         now = self._clock.now_ps
         change = transfer.next_change_ps(now)
-        if change is None and self._mapped and self._r[_CR] & _TCEN and isinstance(transfer, Read):
+        if change is None and self._mapped and self._r[CR] & TCEN and isinstance(transfer, Read):
             return self._timeout_ps(transfer)
         return change
 
+    def next_irq_ps(self) -> int | None:
+        """When the interrupt line may next rise by itself."""
+        return self.next_change_ps() if self._r[CR] >> 16 & 0x1F else None
+
     def read_is_pure(self, offset: int) -> bool:
-        return offset & ~3 != _DR
+        return offset & ~3 != DR
 
     def irq(self) -> bool:
-        enabled = self._r[_CR] >> 16 & 0x1F
+        enabled = self._r[CR] >> 16 & 0x1F
         if not enabled:
             return False
         self._settle()
@@ -157,7 +180,7 @@ class QuadSpi:
 
     @property
     def _mapped(self) -> bool:
-        return self._r[_CCR] >> 26 & 3 == _MAPPED
+        return self._r[CCR] >> 26 & 3 == MAPPED
 
     def _settle(self) -> None:
         transfer = self._transfer
@@ -168,11 +191,11 @@ class QuadSpi:
         transfer.settle(now)
         if isinstance(transfer, Poll):
             if transfer.matched:
-                self._flags |= _SMF
+                self._flags |= SMF
         elif isinstance(transfer, Read) and self._mapped:
             self._time_out(transfer, now)
         elif transfer.done and not was_done:
-            self._flags |= _TCF
+            self._flags |= TCF
             total = getattr(transfer, "total", 0)
             if self._busy_quirk and total > _QUIRK_FREE_BYTES:
                 self._stuck = True
@@ -181,18 +204,18 @@ class QuadSpi:
             self._ncs_high_ps = max(self._ncs_high_ps, transfer.end_ps)
 
     def _timeout_ps(self, transfer: Read) -> int:
-        return transfer.full_ps() + self._r[_LPTR] * self._clock_ps
+        return transfer.full_ps() + self._r[LPTR] * self._clock_ps
 
     def _time_out(self, transfer: Read, now: int) -> None:
         """TCEN: with the FIFO full for LPTR clocks, nCS is released."""
-        if not self._r[_CR] & _TCEN or transfer.done or transfer.level(now) < FIFO_BYTES:
+        if not self._r[CR] & TCEN or transfer.done or transfer.level(now) < FIFO_BYTES:
             return
         timeout = self._timeout_ps(transfer)
         if now >= timeout:
             transfer.abort(timeout)
             self._ncs_high_ps = timeout
             self._transfer = None
-            self._flags |= _TOF
+            self._flags |= TOF
 
     def _level(self, now: int) -> int:
         transfer = self._transfer
@@ -208,31 +231,31 @@ class QuadSpi:
         transfer = self._transfer
         level = self._level(now)
         status = self._flags
-        mode = self._r[_CCR] >> 26 & 3
-        threshold = (self._r[_CR] >> 8 & 31) + 1
-        if not self._r[_CR] & _EN:
+        mode = self._r[CCR] >> 26 & 3
+        threshold = (self._r[CR] >> 8 & 31) + 1
+        if not self._r[CR] & EN:
             return status
         if isinstance(transfer, Poll):
             ready = transfer.fresh
         elif isinstance(transfer, Read):
             ready = level >= threshold or (transfer.done and level > 0)
         else:
-            ready = mode == _WRITE and FIFO_BYTES - level >= threshold
+            ready = mode == WRITE and FIFO_BYTES - level >= threshold
         if ready and not self._mapped:
-            status |= _FTF
+            status |= FTF
         if self._stuck or (transfer is not None and (not transfer.done or level > 0 or self._mapped)):
-            status |= _BUSY
+            status |= BUSY
         return status | level << 8
 
     def _write_cr(self, value: int) -> None:
-        old = self._r[_CR]
-        writable = _CR_WRITABLE & ~(_CR_LOCKED if self._status() & _BUSY else 0)
-        self._r[_CR] = old & ~writable | value & writable
-        if old & _EN and not value & _EN:
+        old = self._r[CR]
+        writable = CR_WRITABLE & ~(CR_LOCKED if self._status() & BUSY else 0)
+        self._r[CR] = old & ~writable | value & writable
+        if old & EN and not value & EN:
             self._stop()
-        elif value & _ABORT and old & _EN:
+        elif value & ABORT and old & EN:
             self._stop()
-            self._flags |= _TCF
+            self._flags |= TCF
 
     def _stop(self) -> None:
         """nCS high, FIFO empty, BUSY clear."""
@@ -241,99 +264,100 @@ class QuadSpi:
             if not self._transfer.done:
                 self._transfer.abort(now)
                 self._ncs_high_ps = max(now, self._transfer.end_ps)
-            self._transfer = self._read = None
+            self._transfer = self._read = self._filling = None
         self._stuck = False
         self._extra = 0
 
     def _clear_flags(self, value: int) -> None:
-        self._flags &= ~(value & (_TEF | _TCF | _SMF | _TOF))
-        if value & _SMF and isinstance(self._transfer, Poll):
+        self._flags &= ~(value & (TEF | TCF | SMF | TOF))
+        if value & SMF and isinstance(self._transfer, Poll):
             self._transfer.matched = False
 
     def _forget_transfer(self) -> None:
         """It is over, and its FIFO is empty."""
         if isinstance(self._transfer, Poll):
             self._stale = self._transfer.status
-        self._transfer = self._read = None
+        self._transfer = self._read = self._filling = None
 
     # Starting.
 
     def _after_ccr(self, instruction_written: bool) -> None:
-        ccr = self._r[_CCR]
+        ccr = self._r[CCR]
         mode = ccr >> 26 & 3
-        if mode == _MAPPED or ccr >> 10 & 3 or not instruction_written:
+        if mode == MAPPED or ccr >> 10 & 3 or not instruction_written:
             return
         no_data = not ccr >> 24 & 3
-        if mode == _WRITE and not no_data:
+        if mode == WRITE and not no_data:
             return
-        if no_data and (mode == _POLL or not ccr >> 8 & 3):
+        if no_data and (mode == POLL or not ccr >> 8 & 3):
             return
         self._start()
 
     def _after_ar(self) -> None:
-        ccr = self._r[_CCR]
+        ccr = self._r[CCR]
         mode, no_data = ccr >> 26 & 3, not ccr >> 24 & 3
-        if not ccr >> 10 & 3 or mode == _MAPPED or (mode == _POLL and no_data):
+        if not ccr >> 10 & 3 or mode == MAPPED or (mode == POLL and no_data):
             return
-        if mode != _WRITE or no_data:
+        if mode != WRITE or no_data:
             self._start()
 
     def _start(self) -> None:
-        ccr, cr = self._r[_CCR], self._r[_CR]
-        if not cr & _EN or cr & _DFM or ccr & 1 << 31:
+        ccr, cr = self._r[CCR], self._r[CR]
+        if not cr & EN or cr & DFM or ccr & 1 << 31:
             return
         size = self._memory_bytes()
-        length = self._r[_DLR] + 1 if ccr >> 24 & 3 else 0
-        start = self._r[_AR] if ccr >> 10 & 3 else 0
+        length = self._r[DLR] + 1 if ccr >> 24 & 3 else 0
+        start = self._r[AR] if ccr >> 10 & 3 else 0
         total: int | None = length
         if length == 1 << 32:  # until the end of memory; without an end it goes on for ever
             total = None if size is None else max(size - start, 1)
         # A wrong address, or data that would go beyond the end, sets TEF as the access is triggered (memory
         # of RM0385, error management); that nothing is sent then is our inference.
         if ccr >> 10 & 3 and size is not None and (start >= size or start + (total or 0) > size):
-            self._flags |= _TEF
+            self._flags |= TEF
             return
         timing = self._timing()
         wire = self._wire()
         mode = ccr >> 26 & 3
-        self._read = None
+        self._read = self._filling = None
         first = self._frame(start)
         if not first.lines:
             self._transfer = Command(wire, first, timing)
-        elif mode == _WRITE:
-            self._transfer = Write(wire, first, timing, total if total is not None else 1 << 62)
-        elif mode == _READ:
+        elif mode == WRITE:
+            limit = total if total is not None else 1 << 62
+            self._transfer = self._filling = Write(wire, first, timing, limit)
+        elif mode == READ:
             self._transfer = self._read = Read(wire, first, timing, total)
         else:
-            gap = max(self._r[_PIR], self._deselect_clocks())
-            match = Match(self._r[_PSMKR], self._r[_PSMAR], bool(cr & _PMM), bool(cr & _APMS))
+            gap = max(self._r[PIR], self._deselect_clocks())
+            match = Match(self._r[PSMKR], self._r[PSMAR], bool(cr & PMM), bool(cr & APMS))
             count = min(length, 4)
             self._transfer = Poll(wire, first, self._frame(start), timing, count, gap, match)
 
     def _frame(self, address: int) -> Frame:
         """With SIOO the instruction goes out only once after CCR was written."""
-        ccr = self._r[_CCR]
+        ccr = self._r[CCR]
         with_instruction = not (ccr & 1 << 28 and self._instruction_sent)
         self._instruction_sent = True
-        return frame(ccr, address, self._r[_ABR], with_instruction=with_instruction)
+        return frame(ccr, address, self._r[ABR], with_instruction=with_instruction)
 
     def _timing(self) -> Timing:
         """A new command waits until nCS has been high for CSHT + 1 clocks."""
-        prescaler = (self._r[_CR] >> 24) + 1
+        prescaler = (self._r[CR] >> 24) + 1
         self._clock_ps = round(prescaler * 10**12 / self._kernel_hz())
         ready = self._ncs_high_ps + self._deselect_clocks() * self._clock_ps if self._ncs_high_ps else 0
         return Timing(max(self._clock.now_ps, ready), self._clock_ps)
 
     def _deselect_clocks(self) -> int:
-        return (self._r[_DCR] >> 8 & 7) + 1
+        return (self._r[DCR] >> 8 & 7) + 1
 
     def _wire(self) -> Wire:
-        bank = 1 if self._r[_CR] & _FSEL else 0
+        bank = 1 if self._r[CR] & FSEL else 0
         return self._wires[bank] if bank < len(self._wires) else self._nothing
 
     def _memory_bytes(self) -> int | None:
         """None = no end: FSIZE = 1Fh."""
-        size = self._r[_DCR] >> 16 & 31
+        size = self._r[DCR] >> 16 & 31
         return None if size == 31 else 2 << size
 
     # The data register.
@@ -370,17 +394,17 @@ class QuadSpi:
 
     def _write_dr(self, value: int, width: int) -> None:
         self._settle()
-        ccr = self._r[_CCR]
-        if not self._r[_CR] & _EN or ccr >> 26 & 3 != _WRITE or not ccr >> 24 & 3 or self._stuck:
+        ccr = self._r[CCR]
+        if not self._r[CR] & EN or ccr >> 26 & 3 != WRITE or not ccr >> 24 & 3 or self._stuck:
             return
-        if self._transfer is None or not self._status() & _BUSY:
+        if self._transfer is None or not self._status() & BUSY:
             self._start()
         transfer = self._transfer
         if not isinstance(transfer, Write):
             return
         room = transfer.room_ps(self._clock.now_ps, width)
         if room is None:
-            raise BusFault(_REGISTERS + _DR, "the FIFO is full and the transfer has all its data")
+            raise BusFault(REGISTERS + DR, "the FIFO is full and the transfer has all its data")
         self._clock.advance_to(room)
         transfer.push(self._clock.now_ps, value.to_bytes(width, "little"))
 
@@ -394,13 +418,13 @@ class QuadSpi:
         """Reads in sequence; each that does not follow the last one costs a new command."""
         self._settle()
         memory = self._memory_bytes()
-        cr, ccr = self._r[_CR], self._r[_CCR]
-        if not cr & _EN or not self._mapped:
-            raise BusFault(_WINDOW + offset, "QUADSPI is not in memory-mapped mode")
+        cr, ccr = self._r[CR], self._r[CCR]
+        if not cr & EN or not self._mapped:
+            raise BusFault(WINDOW + offset, "QUADSPI is not in memory-mapped mode")
         if memory is not None and offset + size > memory:
-            raise BusFault(_WINDOW + offset, f"beyond the {memory:#x} bytes that FSIZE gives")
-        if not ccr >> 24 & 3 or cr & _DFM or ccr & 1 << 31:
-            raise BusFault(_WINDOW + offset, "QUADSPI command without data phase, or in a mode not simulated")
+            raise BusFault(WINDOW + offset, f"beyond the {memory:#x} bytes that FSIZE gives")
+        if not ccr >> 24 & 3 or cr & DFM or ccr & 1 << 31:
+            raise BusFault(WINDOW + offset, "QUADSPI command without data phase, or in a mode not simulated")
         stream = self._transfer
         if not isinstance(stream, Read) or stream.done or offset != self._mapped_next:
             self._stop()
@@ -414,7 +438,7 @@ class QuadSpi:
 
     def window_write(self, offset: int) -> None:
         """The window is read only (memory)."""
-        raise BusFault(_WINDOW + offset, "the QUADSPI window cannot be written")
+        raise BusFault(WINDOW + offset, "the QUADSPI window cannot be written")
 
     def _mapped_command(self, offset: int) -> tuple[Frame, Timing]:
         return self._frame(offset), self._timing()

@@ -98,6 +98,22 @@ class Write(Transfer):
         needed = self._sent(now) + over
         return None if needed > self.total else self._base_ps + (needed - self._base) * self.byte_ps
 
+    def offer(self, now: int, value: int, width: int) -> bool:
+        """`push` in one step, for the many; False where there is anything to consider."""
+        data = self._data
+        have = len(data)
+        sent = self._base + (now - self._base_ps) // self.byte_ps
+        if sent < self._base:
+            sent = self._base
+        if sent >= have:
+            self._base = sent = have
+            if now > self._base_ps:
+                self._base_ps = now
+        if have + width > self.total or have + width > sent + FIFO_BYTES:
+            return False
+        data += value.to_bytes(width, "little")
+        return True
+
     def push(self, now: int, data: bytes) -> None:
         sent = self._sent(now)
         if sent == len(self._data) and not self.done:

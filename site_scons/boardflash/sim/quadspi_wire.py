@@ -32,6 +32,16 @@ class Pads(Protocol):
 
 
 @dataclass(frozen=True)
+class _Wires:
+    """What the pads make of the controller's levels."""
+
+    clocked: bool  # clk and ncs arrive: without them the chip sees nothing
+    to_chip: bytes  # translation table of the four levels
+    to_host: bytes
+    straight: bool
+
+
+@dataclass(frozen=True)
 class Frame:
     """A command up to its data, clock by clock, and how the data go."""
 
@@ -79,17 +89,19 @@ class Wire:
         self._straight = True
         self._to_chip = self._to_host = bytes(range(256))
         self._late = False
-        self._known: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+        self._known: dict[tuple[object, ...], _Wires] = {}
+        self._mapped: Mapping[str, str] | None = None
+        self._present = _Wires(False, self._to_chip, self._to_host, False)
 
     def begin(self, frame: Frame, at_ps: int, header_clocks: int | None = None) -> None:
         """nCS low and the header, or only its first clocks."""
         self._frame = frame
         self._late = frame.late
-        reaches = self._pads.reaches
-        self._chip = self._wired_chip if reaches("clk") and reaches("ncs") else None
+        wires = self._wires()
+        self._chip = self._wired_chip if wires.clocked else None
         if self._chip is None:
             return
-        self._connect(tuple(reaches(line) for line in _LINES))
+        self._to_chip, self._to_host, self._straight = wires.to_chip, wires.to_host, wires.straight
         self._chip.select(at_ps)
         header = frame.header if header_clocks is None else frame.header[:header_clocks]
         self._chip.clock_in(header if self._straight else header.translate(self._to_chip))
@@ -144,13 +156,20 @@ class Wire:
     def next_chip_change_ps(self) -> int | None:
         return None if self._wired_chip is None else self._wired_chip.next_change_ps()
 
-    def _connect(self, reached: tuple[bool, ...]) -> None:
+    def _wires(self) -> _Wires:
+        """The pads as they are now; worked out again only when their map has changed."""
         line_map: Mapping[str, str] = getattr(self._pads, "line_map", dict)()
-        key = (reached, tuple(sorted(line_map.items())))
+        if line_map and line_map is self._mapped:
+            return self._present
+        reaches = self._pads.reaches
+        reached = tuple(line in line_map or reaches(line) for line in _LINES)
+        clocked = reaches("clk") and reaches("ncs")
+        key = (clocked, reached, tuple(sorted(line_map.items())))
         if key not in self._known:
-            self._known[key] = _translation(reached, line_map)
-        self._to_chip, self._to_host = self._known[key]
-        self._straight = self._to_chip[:16] == bytes(range(16))
+            to_chip, to_host = _translation(reached, line_map)
+            self._known[key] = _Wires(clocked, to_chip, to_host, to_chip[:16] == bytes(range(16)))
+        self._mapped, self._present = line_map, self._known[key]
+        return self._present
 
 
 def _translation(reached: tuple[bool, ...], line_map: Mapping[str, str]) -> tuple[bytes, bytes]:
