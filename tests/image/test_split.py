@@ -133,7 +133,7 @@ def test_region_files_are_the_same_bytes_every_time(tmp_path: Path) -> None:
 def scattered(draw: st.DrawFn) -> tuple[list[Segment], dict[int, int]]:
     """Segments cut from one truth, so that their overlaps agree."""
     truth: dict[int, int] = {}
-    segments = []
+    segments: list[Segment] = []
     for region in REGIONS:
         for _ in range(draw(st.integers(0, 6))):
             start = draw(st.integers(0, 0x800))

@@ -136,7 +136,7 @@ def outcomes(leaves: list[Leaf], sizes: list[tuple[int, int]], first: int, last:
     """Every (chip, link) that any choice of erases over leaves[first:last] can give. No pruning."""
     if not sizes:
         (leaf,) = leaves[first:last]
-        again = (
+        costs = (
             leaf.program_us if leaf.erased_program_us is None else leaf.erased_program_us,
             leaf.link_us if leaf.erased_link_us is None else leaf.erased_link_us,
         )
@@ -146,7 +146,7 @@ def outcomes(leaves: list[Leaf], sizes: list[tuple[int, int]], first: int, last:
         if leaf.need == Need.WRITE:
             found.add((leaf.program_us, leaf.link_us))
         if not leaf.forbidden:
-            back = (0, 0) if leaf.need == Need.ERASE_ONLY else again
+            back = (0, 0) if leaf.need == Need.ERASE_ONLY else costs
             found.add((leaf.erase_us + back[0], back[1]))
         return found
     (width, erase_us), rest = sizes[-1], sizes[:-1]
@@ -155,9 +155,9 @@ def outcomes(leaves: list[Leaf], sizes: list[tuple[int, int]], first: int, last:
     sums = {(sum(c for c, _ in way), sum(k for _, k in way)) for way in product(*parts)}
     inside = leaves[first:last]
     if last - first == width and not any(leaf.forbidden for leaf in inside):
-        back = [leaf for leaf in inside if leaf.need != Need.ERASE_ONLY]
-        chip = sum(f.program_us if f.erased_program_us is None else f.erased_program_us for f in back)
-        link = sum(f.link_us if f.erased_link_us is None else f.erased_link_us for f in back)
+        again = [f for f in inside if f.need != Need.ERASE_ONLY]
+        chip = sum(f.program_us if f.erased_program_us is None else f.erased_program_us for f in again)
+        link = sum(f.link_us if f.erased_link_us is None else f.erased_link_us for f in again)
         sums.add((erase_us + chip, link))
     return sums
 
