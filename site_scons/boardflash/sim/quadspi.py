@@ -127,9 +127,12 @@ class QuadSpi:
 
     def write(self, offset: int, value: int, width: int) -> None:
         if offset == DR:
-            filling = self._filling
-            if filling is None or filling.done or not filling.offer(self._clock.now_ps, value, width):
+            clock, filling = self._clock, self._filling
+            fits = -1 if filling is None else filling.offer(clock.now_ps, value, width)
+            if fits < 0:
                 self._write_dr(value, width)
+            elif fits > clock.now_ps:
+                clock.now_ps = fits  # the bus waits for room
             return
         self._settle()
         register = offset & ~3

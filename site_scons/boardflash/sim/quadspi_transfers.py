@@ -98,21 +98,23 @@ class Write(Transfer):
         needed = self._sent(now) + over
         return None if needed > self.total else self._base_ps + (needed - self._base) * self.byte_ps
 
-    def offer(self, now: int, value: int, width: int) -> bool:
-        """`push` in one step, for the many; False where there is anything to consider."""
+    def offer(self, now: int, value: int, width: int) -> int:
+        """`room_ps` and `push` in one step, for the many: when it fits; -1 with nothing done at the end."""
         data = self._data
         have = len(data)
-        sent = self._base + (now - self._base_ps) // self.byte_ps
-        if sent < self._base:
-            sent = self._base
+        if have + width > self.total:
+            return -1
+        sent = self._base + ((now - self._base_ps) // self.byte_ps if now > self._base_ps else 0)
         if sent >= have:
-            self._base = sent = have
+            self._base = have
             if now > self._base_ps:
                 self._base_ps = now
-        if have + width > self.total or have + width > sent + FIFO_BYTES:
-            return False
+        elif have + width > sent + FIFO_BYTES:
+            fits = self._base_ps + (have + width - FIFO_BYTES - self._base) * self.byte_ps
+            if fits > now:
+                now = fits
         data += value.to_bytes(width, "little")
-        return True
+        return now
 
     def push(self, now: int, data: bytes) -> None:
         sent = self._sent(now)
