@@ -7,8 +7,6 @@
 
 #define DEVICE_ID_MASK 0xFFFu /* DBGMCU_IDCODE bits 11:0 */
 #define UID_WORDS      3u
-#define BLANK_WORD     0xFFFFFFFFu
-#define BLANK_BYTE     0xFFu
 #define SKIP_LIMIT     256u /* blank stores passed over in one step */
 
 enum step {
@@ -34,14 +32,8 @@ void internal_start(uint32_t supply_mv)
 
 static enum progress fail(struct job *job, enum status status, uint32_t address)
 {
-	uint32_t registers[4];
-
-	if (job->detail[0] == 0 && job->detail[2] == 0) {
-		flash_registers(registers);
-		job->detail[0] = registers[0];
-		job->detail[1] = registers[1];
-		job->detail[2] = registers[2];
-		job->detail[3] = registers[3];
+	if (job->detail[0] == 0) {
+		flash_registers(job->detail);
 	}
 	step = STEP_IDLE;
 	flash_lock();
@@ -234,29 +226,13 @@ static enum progress begin_program(struct job *job)
 	return PROGRESS_RUNNING;
 }
 
-static bool is_blank(const uint8_t *data, uint32_t length)
-{
-	for (; length >= sizeof(uint32_t); length -= sizeof(uint32_t)) {
-		if (load32(data) != BLANK_WORD) {
-			return false;
-		}
-		data += sizeof(uint32_t);
-	}
-	for (; length > 0; length--) {
-		if (*data++ != BLANK_BYTE) {
-			return false;
-		}
-	}
-	return true;
-}
-
 /* FLASH_STORE_MAX_MS holds for one store of the driver's width. */
 static enum progress next_store(struct job *job)
 {
 	uint32_t bytes = flash_store_bytes();
 
 	for (uint32_t i = 0; i < SKIP_LIMIT && done < job->length; i++) {
-		if (!is_blank(job->buffer + done, bytes)) {
+		if (!scan_is_blank(job->buffer + done, bytes)) {
 			begin_wait(STEP_PROGRAM, FLASH_STORE_MAX_MS);
 			flash_store(job->address + done, job->buffer + done);
 			return PROGRESS_WAITING;

@@ -1,42 +1,42 @@
-/* Serial NOR chips: what every one of them knows, and what the board's chip table says about this one. */
+/* Serial NOR chips: what every one of them knows, and what the board's chip table says about this one.
+ *
+ * None of these reports a failed transfer: controller_failed() does, where a step of a command ends.
+ */
 #ifndef BOARDFLASH_NOR_H
 #define BOARDFLASH_NOR_H
 
 #include "board_data.h"
 #include "controller.h"
+#include "mailbox.h"
 
 #define NOR_ID_BYTES 6u
+#define NOR_ONE      1u /* line */
+#define NOR_FOUR     4u
 
-/* Registers as the last failed step saw them; they go into the command's `detail`. */
+/* Registers as the last step saw them; they go into the command's `detail`. */
 struct nor_registers {
 	uint8_t status1;
 	uint8_t status2; /* or the flag status register */
 };
 
 /* One-line commands without an address; they work in every state but QPI, continuous read and power-down. */
-enum status nor_command(uint8_t opcode);
-enum status nor_command_four_lines(uint8_t opcode);
-enum status nor_read_register(uint8_t opcode, uint8_t *value);
-enum status nor_read_id(uint8_t id[NOR_ID_BYTES]);
-enum status nor_read_sfdp(uint32_t address, uint32_t length, uint8_t *data);
+void nor_command(uint8_t opcode);
+uint8_t nor_register(uint8_t opcode);
+uint8_t nor_status1_four_lines(void);
+void nor_read_id(uint8_t id[NOR_ID_BYTES]);
+void nor_read_sfdp(uint32_t address, uint32_t length, uint8_t *data);
 
-/* Slow clock, one line: for a chip that is not known yet. */
-void nor_begin_identify(void);
-enum status nor_status1_four_lines(uint8_t *value);
-void nor_leave_modes(void); /* continuous read, QPI, deep power-down */
-void nor_reset(void);       /* 66h 99h */
+void nor_begin_identify(void); /* slow clock, one line: for a chip that is not known yet */
+void nor_leave_modes(void);    /* continuous read, QPI, deep power-down */
+void nor_reset(void);          /* 66h 99h */
 
 /* Quad enable, address width, dummy count, protection: all that OP_SELECT_CHIP does. */
 enum status nor_select(const struct chip *chip, struct nor_registers *seen);
 
-enum status nor_write_enable(const struct chip *chip, struct nor_registers *seen);
-enum status nor_erase_begin(const struct chip *chip, uint8_t opcode, uint32_t address);
-enum status nor_chip_erase_begin(uint8_t opcode);
-enum status nor_program_begin(const struct chip *chip, uint32_t address, const uint8_t *data, uint32_t length);
-enum status nor_read_begin(const struct chip *chip, uint32_t address, uint32_t length, struct word_source *source);
+bool nor_write_enable(struct nor_registers *seen); /* false: WEL did not set */
 /* Wait by hardware polling for the end of what was begun. */
-enum status nor_wait_begin(const struct chip *chip);
-enum status nor_wait_status1_begin(uint8_t lines);
+void nor_wait_begin(const struct chip *chip);
+void nor_wait_status1_begin(uint8_t lines);
 /* How the finished erase or program went; `failed` is what to call a failure. */
 enum status nor_finish(const struct chip *chip, enum status failed, struct nor_registers *seen);
 void nor_read_registers(const struct chip *chip, uint32_t registers[4]);

@@ -3,73 +3,55 @@
 #include "nor_opcodes.h"
 #include "time.h"
 
-#define ALL_ONES           0xFFFFFFFFu
-#define SFDP_DUMMY_CYCLES  8u  /* JESD216F 6.1: 24-bit address, eight wait states, whatever the present mode */
-#define SFDP_ADDRESS_BYTES 3u
-#define RELEASE_US         40u /* longest exit from deep power-down that we know (MX25R) */
-#define RESET_US           30u /* tRST of W25Q; longer ones show as WIP */
+#define ALL_ONES          0xFFFFFFFFu
+#define SFDP_DUMMY_CYCLES 8u  /* JESD216F 6.1: 24-bit address, eight wait states, whatever the present mode */
+#define RELEASE_US        40u /* longest exit from deep power-down that we know (MX25R) */
+#define RESET_US          30u /* tRST of W25Q; longer ones show as WIP */
 
 static const struct bus_timing identify_timing = {
 	.prescaler = IDENTIFY_PRESCALER,
 	.size_log2 = IDENTIFY_SIZE_LOG2,
 	.high_cycles = 1,
 	.sample_shift = 0,
+	.mode_value = ALL_ONES,
 };
 
-static enum status command_on(uint8_t lines, uint8_t opcode)
+void nor_command(uint8_t opcode)
 {
-	struct transfer transfer = {.opcode = opcode, .instruction_lines = lines};
-
-	return controller_command(&transfer);
+	controller_command(FORM_INSTRUCTION(NOR_ONE, opcode), 0);
 }
 
-enum status nor_command(uint8_t opcode)
+static void command_four_lines(uint8_t opcode)
 {
-	return command_on(1, opcode);
+	controller_command(FORM_INSTRUCTION(NOR_FOUR, opcode), 0);
 }
 
-enum status nor_command_four_lines(uint8_t opcode)
+uint8_t nor_register(uint8_t opcode)
 {
-	return command_on(4, opcode);
+	uint8_t value = NOR_FLOATING;
+
+	controller_read(FORM_INSTRUCTION(NOR_ONE, opcode) | FORM_DATA(NOR_ONE), 0, &value, 1);
+	return value;
 }
 
-enum status nor_read_register(uint8_t opcode, uint8_t *value)
+uint8_t nor_status1_four_lines(void)
 {
-	struct transfer transfer = {.opcode = opcode, .instruction_lines = 1, .data_lines = 1, .length = 1};
+	uint8_t value = NOR_FLOATING;
 
-	return controller_read(&transfer, value);
+	controller_read(FORM_INSTRUCTION(NOR_FOUR, NOR_READ_STATUS1) | FORM_DATA(NOR_FOUR), 0, &value, 1);
+	return value;
 }
 
-enum status nor_status1_four_lines(uint8_t *value)
+void nor_read_id(uint8_t id[NOR_ID_BYTES])
 {
-	struct transfer transfer = {
-		.opcode = NOR_READ_STATUS1, .instruction_lines = 4, .data_lines = 4, .length = 1};
-
-	return controller_read(&transfer, value);
+	controller_read(FORM_INSTRUCTION(NOR_ONE, NOR_READ_ID) | FORM_DATA(NOR_ONE), 0, id, NOR_ID_BYTES);
 }
 
-enum status nor_read_id(uint8_t id[NOR_ID_BYTES])
+void nor_read_sfdp(uint32_t address, uint32_t length, uint8_t *data)
 {
-	struct transfer transfer = {
-		.opcode = NOR_READ_ID, .instruction_lines = 1, .data_lines = 1, .length = NOR_ID_BYTES};
-
-	return controller_read(&transfer, id);
-}
-
-enum status nor_read_sfdp(uint32_t address, uint32_t length, uint8_t *data)
-{
-	struct transfer transfer = {
-		.opcode = NOR_READ_SFDP,
-		.instruction_lines = 1,
-		.address_lines = 1,
-		.address_bytes = SFDP_ADDRESS_BYTES,
-		.dummy_cycles = SFDP_DUMMY_CYCLES,
-		.data_lines = 1,
-		.address = address,
-		.length = length,
-	};
-
-	return controller_read(&transfer, data);
+	controller_read(FORM_INSTRUCTION(NOR_ONE, NOR_READ_SFDP) | FORM_ADDRESS(NOR_ONE, 3u) |
+	                        FORM_DUMMY(SFDP_DUMMY_CYCLES) | FORM_DATA(NOR_ONE),
+	                address, data, length);
 }
 
 void nor_begin_identify(void)
@@ -79,32 +61,25 @@ void nor_begin_identify(void)
 }
 
 /* All ones, long enough for an address, the mode bits and the confirmation bit of every continuous-read mode: 10
- * clocks on four lines (4-byte address and mode byte), 40 on one.
+ * clocks on four lines (4-byte address and mode byte), 40 on one. Sent as mode bytes: the controller refuses an
+ * address beyond the chip.
  */
-static void send_ones(uint8_t lines)
+static void send_ones(uint32_t lines)
 {
-	struct transfer transfer = {
-		.opcode = NOR_ONES,
-		.instruction_lines = lines,
-		.address_lines = lines,
-		.address_bytes = 4,
-		.address = ALL_ONES,
-	};
-
-	(void)controller_command(&transfer);
+	controller_command(FORM_INSTRUCTION(lines, NOR_ONES) | FORM_MODE_WORD(lines), 0);
 }
 
 void nor_leave_modes(void)
 {
 	controller_four_lines(true);
-	send_ones(4);
-	(void)nor_command_four_lines(NOR_EXIT_QPI_F5);
-	(void)nor_command_four_lines(NOR_ONES);
-	(void)nor_command_four_lines(NOR_RELEASE_POWER_DOWN);
+	send_ones(NOR_FOUR);
+	command_four_lines(NOR_EXIT_QPI_F5);
+	command_four_lines(NOR_ONES);
+	command_four_lines(NOR_RELEASE_POWER_DOWN);
 	controller_four_lines(false);
-	send_ones(1);
-	(void)nor_command(NOR_ONES);
-	(void)nor_command(NOR_RELEASE_POWER_DOWN);
+	send_ones(NOR_ONE);
+	nor_command(NOR_ONES);
+	nor_command(NOR_RELEASE_POWER_DOWN);
 	time_delay_us(RELEASE_US);
 }
 
@@ -112,11 +87,11 @@ void nor_leave_modes(void)
 void nor_reset(void)
 {
 	controller_four_lines(true);
-	(void)nor_command_four_lines(NOR_RESET_ENABLE);
-	(void)nor_command_four_lines(NOR_RESET);
+	command_four_lines(NOR_RESET_ENABLE);
+	command_four_lines(NOR_RESET);
 	time_delay_us(RESET_US);
 	controller_four_lines(false);
-	(void)nor_command(NOR_RESET_ENABLE);
-	(void)nor_command(NOR_RESET);
+	nor_command(NOR_RESET_ENABLE);
+	nor_command(NOR_RESET);
 	time_delay_us(RESET_US);
 }

@@ -7,11 +7,8 @@
 #include "time.h"
 
 #define RESET_SETTLE_MS 1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
-#define LINES_ONE       1u
-#define LINES_FOUR      4u
 #define QPI_BUSY_MASK   0x83u /* WIP and WEL of an erase or program at work; bit 7 is a pulled-up line if nobody answers */
 #define QPI_BUSY_VALUE  (NOR_SR1_WIP | NOR_SR1_WEL)
-#define BLANK_BYTE      0xFFu
 
 enum step {
 	STEP_IDLE,
@@ -52,9 +49,17 @@ static enum progress fail(struct job *job, enum status status, uint32_t address)
 	return job_fail(job, status, address);
 }
 
+/* The end of a command, or of the transfers that begin a wait. */
 static enum progress end(struct job *job, enum status status)
 {
-	return (status == STATUS_OK) ? (step = STEP_IDLE, job_end(job, status)) : fail(job, status, job->address);
+	if (controller_failed() && status == STATUS_OK) {
+		status = STATUS_CONTROLLER;
+	}
+	if (status != STATUS_OK) {
+		return fail(job, status, job->address);
+	}
+	step = STEP_IDLE;
+	return job_end(job, STATUS_OK);
 }
 
 static void begin_wait(enum step next, uint32_t max_ms)
@@ -81,21 +86,18 @@ static enum progress end_identify(struct job *job)
 {
 	uint8_t all_and = NOR_FLOATING;
 	uint8_t all_or = 0;
-	uint8_t *to = job->buffer;
 	const uint8_t *from = (const uint8_t *)&identity;
 
-	if (nor_read_id(identity.jedec) != STATUS_OK ||
-	    nor_read_register(NOR_READ_STATUS1, &identity.status1) != STATUS_OK) {
-		return fail(job, STATUS_CONTROLLER, job->address);
-	}
+	nor_read_id(identity.jedec);
+	seen.status1 = nor_register(NOR_READ_STATUS1);
+	identity.status1 = seen.status1;
 	for (uint32_t i = 0; i < NOR_ID_BYTES; i++) {
 		all_and &= identity.jedec[i];
 		all_or |= identity.jedec[i];
 	}
 	for (uint32_t i = 0; i < sizeof(identity); i++) {
-		to[i] = from[i];
+		job->buffer[i] = from[i];
 	}
-	seen.status1 = identity.status1;
 	return end(job, (all_or == 0 || all_and == NOR_FLOATING) ? STATUS_NO_CHIP : STATUS_OK);
 }
 
@@ -106,65 +108,44 @@ static enum progress begin_reset(void)
 	return PROGRESS_RUNNING;
 }
 
-static enum progress wait_interrupted(struct job *job, enum step next, uint8_t lines)
+static enum progress wait_interrupted(enum step next, uint8_t lines)
 {
 	identity.was_busy = 1;
-	controller_four_lines(lines == LINES_FOUR);
+	controller_four_lines(lines == NOR_FOUR);
 	begin_wait(next, BOARD_BUSY_MAX_MS);
-	if (nor_wait_status1_begin(lines) != STATUS_OK) {
-		return fail(job, STATUS_CONTROLLER, job->address);
-	}
+	nor_wait_status1_begin(lines);
 	return PROGRESS_WAITING;
 }
 
-static enum progress run_ladder(struct job *job)
+static enum progress run_ladder(void)
 {
-	uint8_t status1 = NOR_FLOATING;
-
 	nor_leave_modes();
-	if (nor_read_register(NOR_READ_STATUS1, &status1) != STATUS_OK) {
-		return fail(job, STATUS_CONTROLLER, job->address);
-	}
-	if (status_says_busy(status1)) {
-		return wait_interrupted(job, STEP_BUSY_AFTER_LADDER, LINES_ONE);
-	}
-	return begin_reset();
+	return status_says_busy(nor_register(NOR_READ_STATUS1)) ? wait_interrupted(STEP_BUSY_AFTER_LADDER, NOR_ONE)
+	                                                        : begin_reset();
 }
 
 /* A busy chip takes no reset without harm to what it is doing, and answers nothing but its status: wait first. One in
  * QPI answers on four lines.
  */
-static enum progress begin_identify(struct job *job)
+static enum progress begin_identify(void)
 {
-	uint8_t status1 = NOR_FLOATING;
-
 	chip = NULL;
 	identity.was_busy = 0;
-	identity.reserved[0] = 0;
-	identity.reserved[1] = 0;
 	nor_begin_identify();
-	if (nor_read_id(identity.first_try) != STATUS_OK ||
-	    nor_read_register(NOR_READ_STATUS1, &status1) != STATUS_OK) {
-		return fail(job, STATUS_CONTROLLER, job->address);
-	}
-	if (status_says_busy(status1)) {
-		return wait_interrupted(job, STEP_BUSY_BEFORE, LINES_ONE);
+	nor_read_id(identity.first_try);
+	if (status_says_busy(nor_register(NOR_READ_STATUS1))) {
+		return wait_interrupted(STEP_BUSY_BEFORE, NOR_ONE);
 	}
 	controller_four_lines(true);
-	if (nor_status1_four_lines(&status1) == STATUS_OK && (status1 & QPI_BUSY_MASK) == QPI_BUSY_VALUE) {
-		return wait_interrupted(job, STEP_BUSY_BEFORE, LINES_FOUR);
+	if ((nor_status1_four_lines() & QPI_BUSY_MASK) == QPI_BUSY_VALUE) {
+		return wait_interrupted(STEP_BUSY_BEFORE, NOR_FOUR);
 	}
-	return run_ladder(job);
+	return run_ladder();
 }
 
 static enum progress poll_reset(struct job *job)
 {
-	uint8_t status1;
-
-	if (nor_read_register(NOR_READ_STATUS1, &status1) != STATUS_OK) {
-		return fail(job, STATUS_CONTROLLER, job->address);
-	}
-	if (status_says_busy(status1) && !wait_expired()) {
+	if (status_says_busy(nor_register(NOR_READ_STATUS1)) && !wait_expired()) {
 		return PROGRESS_WAITING;
 	}
 	return end_identify(job);
@@ -200,36 +181,42 @@ static enum progress begin_scan(struct job *job)
 		return fail(job, STATUS_BAD_COMMAND, job->address);
 	}
 	scan_begin(&scan, job);
-	if (nor_read_begin(chip, job->address - QSPI_WINDOW, job->length, &scan.source) != STATUS_OK) {
-		return fail(job, STATUS_CONTROLLER, job->address);
-	}
+	controller_read_begin(chip->read_form, job->address - QSPI_WINDOW, job->length, &scan.source);
 	step = STEP_SCAN;
 	return PROGRESS_RUNNING;
 }
 
+/* The bus read is over when the last piece is, or when a difference ends it early: then it is aborted. */
 static enum progress poll_scan(struct job *job)
 {
 	bool reading = !scan.root;
 	enum progress progress = scan_step(&scan, job);
-	bool over = progress == PROGRESS_DONE && job->status != STATUS_OK;
 
-	if (over) {
-		uint32_t address = job->failed_address;
-
-		(void)fail(job, job->status, address);
+	if (progress == PROGRESS_DONE && job->status != STATUS_OK) {
+		controller_read_abandon();
+		return fail(job, job->status, job->failed_address);
 	}
-	/* the read is over when the last piece is, or when a difference ends it early: then it is aborted */
 	if (reading && (scan.root || progress == PROGRESS_DONE)) {
-		if (over) {
-			controller_read_abandon();
-		} else if (controller_read_end() != STATUS_OK) {
-			return fail(job, STATUS_CONTROLLER, job->address);
-		}
+		controller_read_end();
 	}
-	if (progress == PROGRESS_DONE) {
-		step = STEP_IDLE;
+	return (progress == PROGRESS_DONE) ? end(job, STATUS_OK) : progress;
+}
+
+/* Write enable, an erase or a page, and the wait for it. */
+static enum progress begin_change(struct job *job, uint32_t form, uint32_t address, const uint8_t *data, uint32_t length,
+                                  enum step next, uint32_t max_ms)
+{
+	if (!nor_write_enable(&seen)) {
+		return fail(job, STATUS_WRITE_ENABLE, address);
 	}
-	return progress;
+	if (length > 0) {
+		controller_write(form, address - QSPI_WINDOW, data, length);
+	} else {
+		controller_command(form, address - QSPI_WINDOW);
+	}
+	begin_wait(next, max_ms);
+	nor_wait_begin(chip);
+	return controller_failed() ? fail(job, STATUS_CONTROLLER, address) : PROGRESS_WAITING;
 }
 
 static const struct erase_command *find_erase(uint32_t size)
@@ -246,21 +233,11 @@ static enum progress begin_erase(struct job *job)
 {
 	bool whole = job->length == 0;
 	const struct erase_command *erase = whole ? &chip->chip_erase : find_erase(job->length);
-	enum status status;
 
 	if (erase == NULL || !in_range(job) || (!whole && (job->address - QSPI_WINDOW) % job->length != 0)) {
 		return fail(job, STATUS_BAD_COMMAND, job->address);
 	}
-	status = nor_write_enable(chip, &seen);
-	if (status == STATUS_OK) {
-		status = whole ? nor_chip_erase_begin(erase->opcode)
-		               : nor_erase_begin(chip, erase->opcode, job->address - QSPI_WINDOW);
-	}
-	begin_wait(STEP_ERASE, erase->max_ms);
-	if (status == STATUS_OK) {
-		status = nor_wait_begin(chip);
-	}
-	return (status == STATUS_OK) ? PROGRESS_WAITING : fail(job, status, job->address);
+	return begin_change(job, erase->form, job->address, NULL, 0, STEP_ERASE, erase->max_ms);
 }
 
 /* DONE only if it has failed: then `job` says so. */
@@ -273,7 +250,7 @@ static enum progress poll_chip(struct job *job, enum status failed, uint32_t add
 			return PROGRESS_WAITING;
 		}
 		controller_wait_end();
-		(void)nor_read_register(NOR_READ_STATUS1, &seen.status1);
+		seen.status1 = nor_register(NOR_READ_STATUS1);
 		return fail(job, STATUS_TIMEOUT, address);
 	}
 	controller_wait_end();
@@ -286,16 +263,6 @@ static enum progress poll_erase(struct job *job)
 	enum progress progress = poll_chip(job, STATUS_ERASE_FAILED, job->address);
 
 	return (progress == PROGRESS_RUNNING) ? end(job, STATUS_OK) : progress;
-}
-
-static bool is_blank(const uint8_t *data, uint32_t length)
-{
-	for (uint32_t i = 0; i < length; i++) {
-		if (data[i] != BLANK_BYTE) {
-			return false;
-		}
-	}
-	return true;
 }
 
 static enum progress begin_program(struct job *job)
@@ -311,8 +278,7 @@ static enum progress begin_program(struct job *job)
 /* A write never crosses the end of a page: the chip would wrap to its start. */
 static enum progress begin_page(struct job *job)
 {
-	uint32_t address = job->address - QSPI_WINDOW + done;
-	enum status status;
+	uint32_t address = job->address + done;
 
 	if (done == job->length) {
 		return end(job, STATUS_OK);
@@ -321,19 +287,12 @@ static enum progress begin_page(struct job *job)
 	if (page > job->length - done) {
 		page = job->length - done;
 	}
-	if (is_blank(job->buffer + done, page)) {
+	if (scan_is_blank(job->buffer + done, page)) {
 		done += page;
 		return PROGRESS_RUNNING;
 	}
-	status = nor_write_enable(chip, &seen);
-	if (status == STATUS_OK) {
-		status = nor_program_begin(chip, address, job->buffer + done, page);
-	}
-	begin_wait(STEP_PROGRAM, chip->program.max_ms);
-	if (status == STATUS_OK) {
-		status = nor_wait_begin(chip);
-	}
-	return (status == STATUS_OK) ? PROGRESS_WAITING : fail(job, status, job->address + done);
+	return begin_change(job, chip->program_form, address, job->buffer + done, page, STEP_PROGRAM,
+	                    chip->program_max_ms);
 }
 
 static enum progress poll_program(struct job *job)
@@ -361,12 +320,16 @@ enum progress qspi_begin(struct job *job)
 {
 	seen.status1 = 0;
 	seen.status2 = 0;
+	(void)controller_failed();
 	switch (job->operation) {
 	case OP_IDENTIFY:
-		return begin_identify(job);
+		return begin_identify();
 	case OP_SFDP:
-		return end(job, (job->length == 0) ? STATUS_BAD_COMMAND
-		                                   : nor_read_sfdp(job->address, job->length, job->buffer));
+		if (job->length == 0) {
+			return fail(job, STATUS_BAD_COMMAND, job->address);
+		}
+		nor_read_sfdp(job->address, job->length, job->buffer);
+		return end(job, STATUS_OK);
 	case OP_SELECT_CHIP:
 		return begin_select(job);
 	case OP_REGISTERS:
@@ -396,13 +359,13 @@ enum progress qspi_begin(struct job *job)
 }
 
 /* A chip that stays busy beyond any erase is tried all the same: what it answers then is told. */
-static enum progress poll_interrupted(struct job *job)
+static enum progress poll_interrupted(void)
 {
 	if (!controller_wait_done() && !wait_expired()) {
 		return PROGRESS_WAITING;
 	}
 	controller_wait_end();
-	return (step == STEP_BUSY_BEFORE) ? run_ladder(job) : begin_reset();
+	return (step == STEP_BUSY_BEFORE) ? run_ladder() : begin_reset();
 }
 
 enum progress qspi_poll(struct job *job)
@@ -410,7 +373,7 @@ enum progress qspi_poll(struct job *job)
 	switch (step) {
 	case STEP_BUSY_BEFORE:
 	case STEP_BUSY_AFTER_LADDER:
-		return poll_interrupted(job);
+		return poll_interrupted();
 	case STEP_RESET:
 		return poll_reset(job);
 	case STEP_SCAN:

@@ -134,7 +134,7 @@ static enum progress digest_step(struct scan *scan, struct job *job)
 	return PROGRESS_RUNNING;
 }
 
-static bool all_ones(const uint8_t *bytes, uint32_t length)
+bool scan_is_blank(const uint8_t *bytes, uint32_t length)
 {
 	for (; length >= sizeof(uint32_t); length -= sizeof(uint32_t)) {
 		if (load32(bytes) != BLANK_WORD) {
@@ -158,7 +158,7 @@ static enum progress blank_step(struct scan *scan, struct job *job)
 		if (!fetch(scan, length)) {
 			return job_fail(job, STATUS_CONTROLLER, scan->address);
 		}
-		scan->blank = scan->blank && all_ones((const uint8_t *)scan->block[scan->current], length);
+		scan->blank = scan->blank && scan_is_blank((const uint8_t *)scan->block[scan->current], length);
 		advance(scan, length);
 		if (scan->piece_left == 0) {
 			*scan->out++ = scan->blank ? 1 : 0;

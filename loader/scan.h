@@ -27,4 +27,6 @@ void scan_begin(struct scan *scan, const struct job *job);
 /* A short step, so that the other region is served in between. */
 enum progress scan_step(struct scan *scan, struct job *job);
 
+bool scan_is_blank(const uint8_t *bytes, uint32_t length);
+
 #endif

@@ -40,12 +40,6 @@
 #define QUADSPI_FCR_CSMF (1u << 3)
 #define QUADSPI_FCR_ALL  (QUADSPI_FCR_CTEF | QUADSPI_FCR_CTCF | QUADSPI_FCR_CSMF)
 
-#define QUADSPI_CCR_IMODE_SHIFT  8u
-#define QUADSPI_CCR_ADMODE_SHIFT 10u
-#define QUADSPI_CCR_ADSIZE_SHIFT 12u
-#define QUADSPI_CCR_ABMODE_SHIFT 14u
-#define QUADSPI_CCR_DCYC_SHIFT   18u
-#define QUADSPI_CCR_DMODE_SHIFT  24u
 #define QUADSPI_CCR_FMODE_WRITE  (0u << 26)
 #define QUADSPI_CCR_FMODE_READ   (1u << 26)
 #define QUADSPI_CCR_FMODE_POLL   (2u << 26)
@@ -74,6 +68,7 @@
 #define GPIO_PULL_UP          1u
 
 static uint32_t control; /* CR without threshold and polling bits */
+static bool failed;
 
 static void set_field(uint32_t address, uint32_t shift, uint32_t width, uint32_t value)
 {
@@ -135,19 +130,26 @@ void controller_stop(void)
 	REG32(QUADSPI_CR) = 0;
 }
 
-static enum status abort_transfer(void)
+bool controller_failed(void)
+{
+	bool result = failed;
+
+	failed = false;
+	return result;
+}
+
+static void abort_transfer(void)
 {
 	REG32(QUADSPI_CR) |= QUADSPI_CR_ABORT;
 	if (!wait_clear(QUADSPI_CR, QUADSPI_CR_ABORT) || !wait_clear(QUADSPI_SR, QUADSPI_SR_BUSY)) {
-		return STATUS_CONTROLLER;
+		failed = true;
 	}
 	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
-	return STATUS_OK;
 }
 
 void controller_configure(const struct bus_timing *timing)
 {
-	(void)abort_transfer();
+	abort_transfer();
 	control = ((uint32_t)timing->prescaler << QUADSPI_CR_PRESCALER_SHIFT) | QUADSPI_CR_EN;
 	if (timing->sample_shift != 0) {
 		control |= QUADSPI_CR_SSHIFT;
@@ -158,6 +160,7 @@ void controller_configure(const struct bus_timing *timing)
 	REG32(QUADSPI_CR) = control;
 	REG32(QUADSPI_DCR) = ((timing->size_log2 - 1u) << QUADSPI_DCR_FSIZE_SHIFT) |
 	                     ((timing->high_cycles - 1u) << QUADSPI_DCR_CSHT_SHIFT);
+	REG32(QUADSPI_ABR) = timing->mode_value;
 }
 
 /* In one-line phases the controller drives IO2 low, which is WP# of a chip whose quad enable bit is clear. */
@@ -173,81 +176,52 @@ void controller_four_lines(bool on)
 	}
 }
 
-/* 0, 1, 2 or 4 lines as the mode fields have them. */
-static uint32_t line_mode(uint32_t lines)
-{
-	return (lines == 4u) ? 3u : lines;
-}
-
-static uint32_t ccr_of(const struct transfer *transfer)
-{
-	uint32_t ccr = transfer->opcode;
-
-	ccr |= line_mode(transfer->instruction_lines) << QUADSPI_CCR_IMODE_SHIFT;
-	if (transfer->address_lines != 0) {
-		ccr |= line_mode(transfer->address_lines) << QUADSPI_CCR_ADMODE_SHIFT;
-		ccr |= (transfer->address_bytes - 1u) << QUADSPI_CCR_ADSIZE_SHIFT;
-	}
-	ccr |= line_mode(transfer->mode_lines) << QUADSPI_CCR_ABMODE_SHIFT;
-	ccr |= (uint32_t)transfer->dummy_cycles << QUADSPI_CCR_DCYC_SHIFT;
-	ccr |= line_mode(transfer->data_lines) << QUADSPI_CCR_DMODE_SHIFT;
-	return ccr;
-}
-
 /* With an address the write to AR starts the command, or arms it where data are written; without, that to CCR. */
-static enum status begin(const struct transfer *transfer, uint32_t mode, uint32_t cr)
+static void begin(uint32_t form, uint32_t address, uint32_t length, uint32_t cr)
 {
-	if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0 && abort_transfer() != STATUS_OK) {
-		return STATUS_CONTROLLER;
+	if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0) {
+		abort_transfer();
 	}
 	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
 	REG32(QUADSPI_CR) = control | cr;
-	if (transfer->length > 0) {
-		REG32(QUADSPI_DLR) = transfer->length - 1u;
+	REG32(QUADSPI_DLR) = length - 1u;
+	REG32(QUADSPI_CCR) = form;
+	if ((form & FORM_HAS_ADDRESS) != 0) {
+		REG32(QUADSPI_AR) = address;
 	}
-	if (transfer->mode_lines != 0) {
-		REG32(QUADSPI_ABR) = transfer->mode_value;
-	}
-	REG32(QUADSPI_CCR) = ccr_of(transfer) | mode;
-	if (transfer->address_lines != 0) {
-		REG32(QUADSPI_AR) = transfer->address;
-	}
-	return STATUS_OK;
 }
 
-static enum status finish(bool had_data)
+static void finish(bool had_data)
 {
 	if (!wait_any(QUADSPI_SR_TCF | QUADSPI_SR_TEF) || (REG32(QUADSPI_SR) & QUADSPI_SR_TEF) != 0) {
-		return STATUS_CONTROLLER;
+		failed = true;
 	}
 	if (had_data && QSPI_ABORT_AFTER_TRANSFER != 0) {
-		return abort_transfer(); /* F74x and F75x may stay BUSY (HAL, QSPI1_V1_0) */
+		abort_transfer(); /* F74x and F75x may stay BUSY (HAL, QSPI1_V1_0) */
+		return;
 	}
-	REG32(QUADSPI_FCR) = QUADSPI_FCR_CTCF;
-	return wait_clear(QUADSPI_SR, QUADSPI_SR_BUSY) ? STATUS_OK : STATUS_CONTROLLER;
+	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
+	if (!wait_clear(QUADSPI_SR, QUADSPI_SR_BUSY)) {
+		failed = true;
+	}
 }
 
-enum status controller_command(const struct transfer *transfer)
+void controller_command(uint32_t form, uint32_t address)
 {
-	enum status status = begin(transfer, QUADSPI_CCR_FMODE_WRITE, 0);
-
-	return (status == STATUS_OK) ? finish(false) : status;
+	begin(form | QUADSPI_CCR_FMODE_WRITE, address, 0, 0);
+	finish(false);
 }
 
-enum status controller_write(const struct transfer *transfer, const uint8_t *data)
+void controller_write(uint32_t form, uint32_t address, const uint8_t *data, uint32_t length)
 {
-	uint32_t left = transfer->length;
+	begin(form | QUADSPI_CCR_FMODE_WRITE, address, length, (WRITE_GROUP - 1u) << QUADSPI_CR_FTHRES_SHIFT);
+	while (length > 0) {
+		uint32_t group = (length < WRITE_GROUP) ? length : WRITE_GROUP;
 
-	if (begin(transfer, QUADSPI_CCR_FMODE_WRITE, (WRITE_GROUP - 1u) << QUADSPI_CR_FTHRES_SHIFT) != STATUS_OK) {
-		return STATUS_CONTROLLER;
-	}
-	while (left > 0) {
-		uint32_t group = (left < WRITE_GROUP) ? left : WRITE_GROUP;
-
-		if (!wait_any(QUADSPI_SR_FTF | QUADSPI_SR_TEF) || (REG32(QUADSPI_SR) & QUADSPI_SR_TEF) != 0) {
-			return STATUS_CONTROLLER;
+		if (!wait_any(QUADSPI_SR_FTF)) {
+			break;
 		}
-		left -= group;
+		length -= group;
 		for (; group >= sizeof(uint32_t); group -= sizeof(uint32_t)) {
 			REG32(QUADSPI_DR) = load32(data);
 			data += sizeof(uint32_t);
@@ -256,46 +230,48 @@ enum status controller_write(const struct transfer *transfer, const uint8_t *dat
 			REG8(QUADSPI_DR) = *data++;
 		}
 	}
-	return finish(true);
+	finish(true);
 }
 
-enum status controller_read_begin(const struct transfer *transfer, struct word_source *source)
+void controller_read_begin(uint32_t form, uint32_t address, uint32_t length, struct word_source *source)
 {
 	source->data = &REG32(QUADSPI_DR);
 	source->step = 0;
 	source->ready = &REG32(QUADSPI_SR);
 	source->ready_mask = QUADSPI_SR_FTF;
 	source->failed = false;
-	return begin(transfer, QUADSPI_CCR_FMODE_READ, (READ_GROUP - 1u) << QUADSPI_CR_FTHRES_SHIFT);
+	begin(form | QUADSPI_CCR_FMODE_READ, address, length, (READ_GROUP - 1u) << QUADSPI_CR_FTHRES_SHIFT);
 }
 
-enum status controller_read_end(void)
+void controller_read_end(void)
 {
-	return finish(true);
+	finish(true);
 }
 
 void controller_read_abandon(void)
 {
-	(void)abort_transfer();
+	abort_transfer();
 }
 
-enum status controller_read(const struct transfer *transfer, uint8_t *data)
+void controller_read(uint32_t form, uint32_t address, uint8_t *data, uint32_t length)
 {
 	struct word_source source;
-	enum status status = controller_read_begin(transfer, &source);
 
-	if (status == STATUS_OK && !stream_fetch(&source, data, transfer->length)) {
-		status = STATUS_CONTROLLER;
+	controller_read_begin(form, address, length, &source);
+	if (stream_fetch(&source, data, length)) {
+		controller_read_end();
+	} else {
+		failed = true;
+		abort_transfer();
 	}
-	return (status == STATUS_OK) ? controller_read_end() : status;
 }
 
-enum status controller_wait_begin(const struct transfer *transfer, uint8_t mask, uint8_t match)
+void controller_wait_begin(uint32_t form, uint8_t mask, uint8_t match)
 {
 	REG32(QUADSPI_PSMKR) = mask;
 	REG32(QUADSPI_PSMAR) = match;
 	REG32(QUADSPI_PIR) = POLL_INTERVAL;
-	return begin(transfer, QUADSPI_CCR_FMODE_POLL, QUADSPI_CR_APMS | QUADSPI_CR_SMIE);
+	begin(form | QUADSPI_CCR_FMODE_POLL, 0, 1, QUADSPI_CR_APMS | QUADSPI_CR_SMIE);
 }
 
 bool controller_wait_done(void)
@@ -308,7 +284,7 @@ void controller_wait_end(void)
 	REG32(QUADSPI_CR) = control;
 	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
 	if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0 || QSPI_ABORT_AFTER_TRANSFER != 0) {
-		(void)abort_transfer();
+		abort_transfer();
 	}
 }
 

@@ -67,7 +67,7 @@ def _parse(path: Path, data: bytes) -> LoaderArtefact:
     stack_top = symbols["bf_stack_top"]
     if not load_address <= symbols["bf_entry"] & ~1 < load_address + len(image):
         raise ValueError("its entry lies outside its image")
-    if symbols["bf_buffers_start"] - load_address > CODE_LIMIT * 2:
+    if symbols["bf_buffers_start"] - load_address > CODE_LIMIT:
         raise ValueError(f"code, stack and mailbox take more than {CODE_LIMIT} bytes")
     return LoaderArtefact(
         elf=path,
@@ -109,7 +109,7 @@ def _image(elf: ELFFile) -> tuple[int, bytes]:
         raise ValueError("it holds no code")
     base = loads[0][0]
     end = max(address + len(data) for address, data in loads)
-    if end - base > CODE_LIMIT * 2:
+    if end - base > CODE_LIMIT:
         raise ValueError(f"its image takes {end - base} bytes, more than {CODE_LIMIT}")
     image = bytearray(end - base)
     for address, data in loads:

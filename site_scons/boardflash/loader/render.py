@@ -1,4 +1,7 @@
-"""Turns a board into the C tables and the linker script of its loader. Data only: no template holds logic of a driver."""
+"""Turns a board into the C tables and the linker script of its loader.
+
+Data only: no template holds logic of a driver.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,36 @@ from typing import Any
 
 import jinja2
 
-from boardflash.description.model import Board, Chip, Lines, PinUse, QuadEnable, Region
+from boardflash.description.model import Board, Chip, EraseCommand, Lines, PinUse, QuadEnable, Region
 from boardflash.errors import BoardflashError
 from boardflash.resources import data_dir
 
 from .artefact import ABOUT_SECTION, CODE_LIMIT
 from .protocol import MAILBOX_SIZE, MAILBOX_VERSION
 
-STACK_SIZE = 1024
+STACK_SIZE = 768
 IDENTIFY_HZ_MAX = 10_000_000  # every chip answers 9Fh and 5Ah at that
 IDENTIFY_SIZE = 1 << 24  # what three address bytes reach
 DESELECT_NS = 50  # chip select high between commands; nor-behaviour: longest tSHSL2 of the chips that we ship
 HALF_CYCLE_HZ = 24_000_000  # above it the half clock that SSHIFT gives is worth more than the one it takes
 LINES_MODE_BITS = 8
 
-# The second byte of the first key: vendors whose 50h makes the next status write volatile (nor-behaviour section 3).
+# Vendors whose 50h makes the next status write volatile (nor-behaviour section 3).
 VOLATILE_STATUS_VENDORS = ("Winbond", "GigaDevice")
 # Register and bit that tell 4-byte addressing (nor-behaviour section 3): Micron FSR bit 0, Winbond SR3 ADS,
 # Macronix CR 4BYTE.
 MODE_REGISTERS = {"Winbond": (0x15, 0x01), "Macronix": (0x15, 0x20)}
 FLAG_STATUS_MODE = (0x70, 0x01)
+# Bit in SR1, bit in SR2, opcode that reads SR2, opcode that writes it (01h: after SR1, in the same write).
+QUAD_ENABLE = {
+    QuadEnable.NONE: (0x00, 0x00, 0x00, 0x00),
+    QuadEnable.S1B6: (0x40, 0x00, 0x00, 0x00),
+    QuadEnable.S2B1V1: (0x00, 0x02, 0x35, 0x01),
+    QuadEnable.S2B1V4: (0x00, 0x02, 0x35, 0x01),
+    QuadEnable.S2B1V5: (0x00, 0x02, 0x35, 0x01),
+    QuadEnable.S2B1V6: (0x00, 0x02, 0x35, 0x31),
+    QuadEnable.S2B7: (0x00, 0x80, 0x3F, 0x3E),
+}
 ENTER_4BYTE = {"none": "ENTER_4BYTE_NONE", "B7": "ENTER_4BYTE_B7", "WREN_B7": "ENTER_4BYTE_WREN_B7"}
 
 _PULLED_UP = ("ncs", "io2", "io3")
@@ -172,19 +185,10 @@ def _pin(board: Board, pin: PinUse) -> Mapping[str, str | int]:
 def _chip(board: Board, chip: Chip) -> Mapping[str, Any]:
     return {
         "name": chip.name,
-        "size": chip.size,
-        "page_size": chip.page_size,
-        "status_write_max_ms": chip.status_write_max_ms,
+        "fields": {**_commands(chip), **_quad_enable(chip.quad_enable), **_quirks(chip)},
+        "chip_erase": _erase(chip.chip_erase, chip.size, 0),
+        "erases": [_erase(erase, erase.size, chip.address_bytes) for erase in chip.erases],
         "timing": _timing(board, chip),
-        "read": _read(chip),
-        "program": {
-            "opcode": _byte(chip.program.opcode),
-            **_line_fields(chip.program.lines),
-            "max_ms": _unsigned(_milliseconds(chip.program.max_us)),
-        },
-        "chip_erase": {"max_ms": chip.chip_erase.max_ms, "opcode": _byte(chip.chip_erase.opcode)},
-        "erases": [{"size": e.size, "max_ms": e.max_ms, "opcode": _byte(e.opcode)} for e in chip.erases],
-        "quirks": _quirks(chip),
     }
 
 
@@ -192,12 +196,48 @@ def _byte(value: int) -> str:
     return f"{value:#04x}"
 
 
-def _line_fields(lines: Lines) -> dict[str, str | int]:
+def _form(opcode: int, lines: Lines, address_bytes: int, *, mode_lines: int = 0, dummies: int = 0) -> str:
+    """A command as `controller.h` packs it; the C preprocessor does the packing."""
+    parts = [f"FORM_INSTRUCTION({lines.instruction}u, {_byte(opcode)}u)"]
+    if address_bytes:
+        parts.append(f"FORM_ADDRESS({lines.address}u, {address_bytes}u)")
+    if mode_lines:
+        parts.append(f"FORM_MODE_BYTE({mode_lines}u)")
+    if dummies:
+        parts.append(f"FORM_DUMMY({dummies}u)")
+    if lines.data:
+        parts.append(f"FORM_DATA({lines.data}u)")
+    return " | ".join(parts)
+
+
+def _erase(erase: EraseCommand, size: int, address_bytes: int) -> Mapping[str, str]:
+    form = _form(erase.opcode, Lines(1, 1, 0), address_bytes)
+    return {"size": _unsigned(size), "max_ms": _unsigned(erase.max_ms), "form": form}
+
+
+def _commands(chip: Chip) -> Mapping[str, str | int]:
+    """The mode clocks of a read are one byte on the address lines; where they are not (Micron's single XIP
+    confirmation bit), they count as dummies."""
+    read, program = chip.read, chip.program
+    whole_byte = _has_mode_byte(chip)
+    dummies = read.dummy_cycles + (0 if whole_byte else read.mode_cycles)
+    mode_lines = read.lines.address if whole_byte else 0
     return {
-        "instruction_lines": lines.instruction,
-        "address_lines": lines.address,
-        "data_lines": lines.data,
+        "size": _unsigned(chip.size),
+        "page_size": _unsigned(chip.page_size),
+        "read_form": _form(
+            read.opcode, read.lines, chip.address_bytes, mode_lines=mode_lines, dummies=dummies
+        ),
+        "read_dummies": dummies,
+        "program_form": _form(program.opcode, program.lines, chip.address_bytes),
+        "program_max_ms": _unsigned(_milliseconds(program.max_us)),
+        "status_write_max_ms": _unsigned(chip.status_write_max_ms),
+        "uses_four_lines": _bool(4 in (read.lines.address, read.lines.data, program.lines.data)),
     }
+
+
+def _has_mode_byte(chip: Chip) -> bool:
+    return chip.read.mode_cycles * chip.read.lines.address == LINES_MODE_BITS
 
 
 def _timing(board: Board, chip: Chip) -> Mapping[str, int]:
@@ -211,20 +251,7 @@ def _timing(board: Board, chip: Chip) -> Mapping[str, int]:
         "size_log2": _log2(chip.size, chip.name),
         "high_cycles": max(1, min(high, 8)),
         "sample_shift": int(clock > HALF_CYCLE_HZ),
-    }
-
-
-def _read(chip: Chip) -> Mapping[str, str | int]:
-    """The mode clocks are one byte on the address lines; where they are not (Micron's single XIP confirmation bit),
-    they count as dummies."""
-    read = chip.read
-    whole_byte = read.mode_cycles * read.lines.address == LINES_MODE_BITS
-    return {
-        "opcode": _byte(read.opcode),
-        **_line_fields(read.lines),
-        "mode_lines": read.lines.address if whole_byte else 0,
-        "mode_value": _byte(read.mode_value if whole_byte else 0),
-        "dummy_cycles": read.dummy_cycles + (0 if whole_byte else read.mode_cycles),
+        "mode_value": chip.read.mode_value if _has_mode_byte(chip) else 0,
     }
 
 
@@ -238,7 +265,6 @@ def _quirks(chip: Chip) -> Mapping[str, str | int]:
         "enter_4byte": ENTER_4BYTE[chip.enter_4byte],
         "mode_register": _byte(mode_register),
         "mode_mask": _byte(mode_mask),
-        "quad_enable": _quad_enable(chip.quad_enable),
         "protect1": _byte(chip.protection.sr1_mask),
         "protect2": _byte(chip.protection.sr2_mask),
         "protect3": _byte(chip.protection.sr3_mask),
@@ -252,5 +278,13 @@ def _bool(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _quad_enable(method: QuadEnable) -> str:
-    return f"QUAD_ENABLE_{method.value.upper()}"
+def _quad_enable(method: QuadEnable) -> Mapping[str, str]:
+    """JESD216F BFPT DWORD 15 bits 22:20, as bits and opcodes (reference facts/sfdp.md)."""
+    sr1_bit, sr2_bit, read, write = QUAD_ENABLE[method]
+    return {
+        "quad_enable1": _byte(sr1_bit),
+        "quad_enable2": _byte(sr2_bit),
+        "status2_read": _byte(read),
+        "status2_write": _byte(write),
+        "status2_unreadable": _bool(method in (QuadEnable.S2B1V1, QuadEnable.S2B1V4)),
+    }
