@@ -265,6 +265,10 @@ class SimulatedBoard:
             self._freeze_watchdog()
         elif peripheral is self.flash:
             self._protect_flash()
+        elif isinstance(peripheral, GpioPort) or (
+            peripheral is self.quadspi and self.quadspi.next_irq_ps() is None and not self.quadspi.irq()
+        ):
+            return  # nothing that the core could notice by itself: most writes while flashing are such
         self.core.registers_written()
 
     def _hclk_changed(self, hz: int) -> None:
@@ -282,7 +286,7 @@ class SimulatedBoard:
 
     def _protect_flash(self) -> None:
         """Let the core read flash at full speed, or stop it at each read while flash is busy or too fast."""
-        readable = not self.flash.busy and self.flash.enough_wait_states(self.rcc.hclk_hz)
+        readable = not self.flash.erasing and self.flash.enough_wait_states(self.rcc.hclk_hz)
         if readable == self._flash_open:
             return
         self._flash_open = readable

@@ -104,9 +104,11 @@ class Bus(CoreBus):
         return slot
 
     def _read(self, address: int, width: int) -> tuple[int, bool]:
-        if WINDOW <= address < WINDOW + WINDOW_SIZE:
-            return self._window(address).window_read(address - WINDOW, width), False
-        slot = self._slot(address)
+        slot = self.slots.get(address >> 10)
+        if slot is None:
+            if WINDOW <= address < WINDOW + WINDOW_SIZE:
+                return self._window(address).window_read(address - WINDOW, width), False
+            slot = self._slot(address)
         if slot is None:
             raise BusFault(address, "nothing there")
         if slot.clocked is not None and not slot.clocked():

@@ -176,6 +176,8 @@ class Engine:
         """Memory was changed from outside the core: drop what was translated from it."""
         self.disturb()
         first, last = address >> 8, address + size - 1 >> 8
+        if first == last and first not in self._by_granule:
+            return
         if last - first > len(self._by_granule):
             touched = [g for g in self._by_granule if first <= g <= last]
         else:

@@ -112,13 +112,21 @@ class Flash(RegisterBlock):
         self.settle()
         return self._operation is not None
 
+    @property
+    def erasing(self) -> bool:
+        """Busy for long. A unit's program is over in microseconds: during it the core's reads are not stalled
+        (they would change time by less than that, never what is read); debugger's reads and writes are."""
+        operation = self._operation
+        return operation is not None and operation.end_ps - operation.start_ps > PS // 1000
+
     def settle(self) -> None:
         """End the operation if its time has come."""
         operation = self._operation
         if operation is None or self.clock.now_ps < operation.end_ps:
             return
+        if self.erasing:
+            self._store(operation, operation.after)
         self._operation = None
-        self._store(operation, operation.after)
         self._cr &= ~STRT
         if self._cr & EOPIE:
             self._sr |= EOP
@@ -152,7 +160,9 @@ class Flash(RegisterBlock):
         target = self.otp if otp else self.array
         before = bytes(target[offset : offset + len(after)])
         now = self.clock.now_ps
-        self._operation = _Operation(now + duration_ps, now, offset, before, after, otp)
+        operation = self._operation = _Operation(now + duration_ps, now, offset, before, after, otp)
+        if not self.erasing:
+            self._store(operation, after)
         self.on_busy(True)
 
     def _fail(self, flag: int) -> None:

@@ -89,7 +89,7 @@ class Mpu:
 
     def allows(self, address: int, write: bool, in_hard_fault: bool = False) -> bool:
         """May privileged code touch this address? The region with the highest number decides."""
-        if not self.enabled or address in _PPB or (in_hard_fault and not self.control & _HFNMIENA):
+        if not self.control & _ENABLE or address in _PPB or (in_hard_fault and not self.control & _HFNMIENA):
             return True
         for region in self.regions:
             if region.covers(address):

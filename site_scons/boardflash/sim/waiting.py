@@ -22,6 +22,7 @@ _STORES = (1 << _SHIFT) - 1
 _LONGEST_WINDOW = 256
 _NONE = -1
 _NEVER = 1 << 62
+_KNOWN_WAIT = -4  # where there was a wait there will be another: so many vain looks are free
 
 
 class WaitDetector:
@@ -72,25 +73,33 @@ class WaitDetector:
         if self.impure:
             self.impure = False
             self._registers = None
-            return self._missed(done)
+            self._missed(done)
+            if self._misses[self.anchor] > 0:
+                return done
+        now = engine.clock.now_ps = engine.time_of(done)
         registers = self._read_registers(engine)
-        if registers != self._registers:
-            first_look = self._registers is None
-            self._registers, self._seen, self._snapshot = registers, done, None
-            self._quiet_until = 0
-            return done if first_look else self._missed(done)
+        if registers != self._registers or now >= self._quiet_until:
+            return self._look_afresh(registers, now, done)
         if (done - self._seen) & _STORES and not self._memory_is_same(done):
             return done
-        now = engine.clock.now_ps = engine.time_of(done)
-        if now >= self._quiet_until:
-            # The round that led here may have read something that has changed since.
+        done += self._skip(engine, now, done - self._seen >> _SHIFT) << _SHIFT
+        self._seen = done
+        self.left = self._window
+        self._misses[self.anchor] = _KNOWN_WAIT
+        return done
+
+    def _look_afresh(self, registers: bytes, now: int, done: int) -> int:
+        """What is read from here on holds until the next change: a second visit before that may skip."""
+        same = registers == self._registers
+        first_look = self._registers is None
+        self._registers, self._seen, self._snapshot = registers, done, None
+        if same or self._misses.get(self.anchor, 0) <= 0:
             change = self._next_change()
             self._quiet_until = _NEVER if change is None else change
         else:
-            done += self._skip(engine, now, done - self._seen >> _SHIFT) << _SHIFT
-        self._seen = done
-        self.left = self._window
-        self._misses[self.anchor] = 0
+            self._quiet_until = 0  # not worth the question before the registers repeat
+        if not (same or first_look):
+            self._missed(done)
         return done
 
     def _memory_is_same(self, done: int) -> bool:
