@@ -57,9 +57,7 @@ class _Project:
 _project = _Project()
 
 
-def flash_application(
-    env: Any, name: str, source: Any, board: Any, depends: Any = (), **overrides: Any
-) -> Application:
+def flash_application(env: Any, name: str, source: Any, board: Any, **overrides: Any) -> Application:
     """Wire `name` for `board`.
 
     `source`: C and assembler sources, which `env` compiles (construction variables by keyword); or an ELF
@@ -72,7 +70,7 @@ def flash_application(
         raise BoardflashError(f"there is a {name} for {loaded.name} already", where="FlashApplication")
     known.append(name)
     folder = env.Dir(f"{env['FLASHBUILD']}/{loaded.name}/{name}")
-    elf = _linked(env, name, source, folder, depends, overrides)
+    elf = _linked(env, name, source, folder, overrides)
     loader = _loader(env, board, loaded)
     plan = flash_plan(env, folder.File("plan.json"), elf, board, loader)
     segments = flash_segments(env, folder.Dir("segments"), elf, board)
@@ -105,7 +103,7 @@ def _wire_device(env: Any, request: Request, loaded: Any, name: str, plan: Any) 
     return stamps
 
 
-def _linked(env: Any, name: str, source: Any, folder: Any, depends: Any, overrides: dict[str, Any]) -> Any:
+def _linked(env: Any, name: str, source: Any, folder: Any, overrides: dict[str, Any]) -> Any:
     """The ELF of these sources; or the inputs as they are."""
     items = env.Flatten([source])
     if not any(str(item).endswith(COMPILED) for item in items):
@@ -117,8 +115,6 @@ def _linked(env: Any, name: str, source: Any, folder: Any, depends: Any, overrid
             continue
         (node,) = env.arg2nodes(item, env.File)
         objects += env.Object(folder.File(f"{node.name.rpartition('.')[0]}.o"), node, **overrides)
-    if depends:
-        env.Depends(objects, depends)
     return env.Program(folder.File(f"{name}.elf"), objects, **overrides)
 
 

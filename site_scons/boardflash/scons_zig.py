@@ -2,20 +2,30 @@
 
 Measured with Zig 0.17.1: it wants its two cache folders named in SCons's clean environment, ignores a
 linker script's ENTRY (so the entry is passed, and sections are kept by KEEP), and strips without -g.
+`zig cc` takes an object from its own cache when a file of an `.incbin` has changed, so assembler goes to
+the compiler proper; SCons learns of such files from a scanner.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import SCons.Defaults
 import SCons.Tool
+from SCons.Node.FS import find_file
+from SCons.Scanner import FindPathDirs, ScannerBase
 
-OBJECT_SUFFIXES = (".c", ".S")
+_TAKEN_IN = re.compile(r'^[ \t]*(?:#[ \t]*include|\.incbin)[ \t]*"([^"]+)"', re.MULTILINE)
+# -mfpu=none as in `zig cc` with this target: both calling conventions are the soft one.
+_ASSEMBLE = (
+    "$( $ZIG $) clang --target=thumbv7em-none-eabi -mcpu=$CORE -mfpu=none -ffreestanding -g"
+    " -fdebug-compilation-dir=. $ASFLAGS $CPPFLAGS $_CPPDEFFLAGS $_CPPINCFLAGS -c -o $TARGET $SOURCES"
+)
 
 
 def generate(env: Any) -> None:
@@ -28,6 +38,8 @@ def generate(env: Any) -> None:
         OBJSUFFIX=".o",
         PROGSUFFIX=".elf",
         CCFLAGS=["-std=c11", "-Os", "-g", "-Wall", "-Wextra", "-Werror"],
+        ASFLAGS=[],
+        ASPPCOM=_ASSEMBLE,
         LINKFLAGS=[],
         INCPREFIX="-I",
         INCSUFFIX="",
@@ -48,12 +60,33 @@ def generate(env: Any) -> None:
     cache = env.Dir("#build/.zig-cache").abspath
     env["ENV"].setdefault("ZIG_GLOBAL_CACHE_DIR", cache)
     env["ENV"].setdefault("ZIG_LOCAL_CACHE_DIR", cache)
+    SCons.Tool.SourceFileScanner.add_scanner(".S", _ASSEMBLER_SCANNER)
     objects, _ = SCons.Tool.createObjBuilders(env)
-    for suffix in OBJECT_SUFFIXES:
-        objects.add_action(suffix, SCons.Defaults.CAction)
+    for suffix, action in ((".c", SCons.Defaults.CAction), (".S", SCons.Defaults.ASPPAction)):
+        objects.add_action(suffix, action)
         objects.add_emitter(suffix, _depend_on_zig)
     SCons.Tool.createProgBuilder(env)
     env.Append(PROGEMITTER=[_depend_on_script])
+
+
+def _scan_assembler(node: Any, _env: Any, path: Any) -> list[Any]:
+    """The files that `#include` and `.incbin` name, where they can be found."""
+    found = (find_file(name, (node.dir, *path)) for name in _TAKEN_IN.findall(node.get_text_contents()))
+    return [file for file in found if file is not None]
+
+
+def _text_files(nodes: list[Any]) -> list[Any]:
+    """What is worth scanning in turn: not the pictures."""
+    return [node for node in nodes if str(node).endswith((".S", ".h", ".inc"))]
+
+
+_ASSEMBLER_SCANNER = ScannerBase(
+    function=_scan_assembler,
+    name="assembler",
+    skeys=[".S"],
+    path_function=FindPathDirs("CPPPATH"),
+    recursive=_text_files,
+)
 
 
 def exists(_env: Any) -> bool:
