@@ -53,6 +53,13 @@ class Peripheral(Protocol):
     def reset(self) -> None: ...
 
 
+class InterruptSource(Peripheral, Protocol):
+    """A peripheral with a line to the NVIC."""
+
+    def next_irq_ps(self) -> int | None:
+        """When the interrupt line may next rise by itself; None = not before a write."""
+
+
 class Target(Protocol):
     """One Cortex-M with its debug logic, memories and peripherals."""
 
