@@ -56,8 +56,12 @@ def test_a_session_replays_to_the_same_report(bench: Rig, plan: FlashPlan, tmp_p
 
 
 def test_a_session_that_failed_fails_the_same_way(bench: Rig, plan: FlashPlan, tmp_path: Path) -> None:
-    bench.serial, bench.trace = "1002", tmp_path / "session.jsonl"
-    bench.faults = {"unplug_at_call": "150"}
+    bench.serial, bench.trace = "1002", tmp_path / "whole.jsonl"
+    with bench.link() as link:
+        flash(plan, link)
+    calls = len(bench.trace.read_text(encoding="utf-8").splitlines())
+    bench.serial, bench.trace = "1003", tmp_path / "session.jsonl"
+    bench.faults = {"unplug_at_call": str(calls * 3 // 4)}
     try:
         with pytest.raises(BoardflashError) as recorded, bench.link() as link:
             flash(plan, link)
@@ -70,7 +74,7 @@ def test_a_session_that_failed_fails_the_same_way(bench: Rig, plan: FlashPlan, t
 
 
 def test_another_plan_deviates_from_the_trace(bench: Rig, plan: FlashPlan, tmp_path: Path) -> None:
-    bench.serial, bench.trace = "1003", tmp_path / "session.jsonl"
+    bench.serial, bench.trace = "1004", tmp_path / "session.jsonl"
     with bench.link() as link:
         flash(plan, link)
     other = bench.plan({**IMAGES, 0x9000_0000: random.Random(3).randbytes(40_000)})
@@ -82,7 +86,7 @@ def test_another_plan_deviates_from_the_trace(bench: Rig, plan: FlashPlan, tmp_p
 
 
 def test_the_trace_is_smaller_than_what_was_flashed(bench: Rig, tmp_path: Path) -> None:
-    bench.serial, bench.trace = "1004", tmp_path / "session.jsonl"
+    bench.serial, bench.trace = "1005", tmp_path / "session.jsonl"
     image = random.Random(4).randbytes(96 << 10)
     with bench.link() as link:
         flash(bench.plan({0x9000_0000: image}), link)
