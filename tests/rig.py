@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from boardflash.description.boards import load_board
+from boardflash.description.load import load_board
+
 from boardflash.description.model import Board
 from boardflash.image.model import MemoryRange, Segment
 from boardflash.image.split import split

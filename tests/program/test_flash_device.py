@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from rig import VECTORS, Rig
 
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.program.run import FlashOptions
+from rig import VECTORS, Rig
 
 INTERNAL, QSPI = 0x0800_0000, 0x9000_0000
 KIB = 1024

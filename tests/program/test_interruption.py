@@ -6,9 +6,9 @@ import random
 from pathlib import Path
 
 import pytest
-from rig import VECTORS, Rig
 
 from boardflash.errors import BoardflashError, ExitCode
+from rig import VECTORS, Rig
 
 INTERNAL, QSPI = 0x0800_0000, 0x9000_0000
 KIB = 1024
