@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sim_nor.nor_bench import JV_IM, JV_IQ, MS, N25Q, Pins
 
 from boardflash.errors import BoardflashError
 from boardflash.sim.nor import ChipOptions, StuckBit, create_chip, part_names
 from boardflash.sim.target import VirtualClock
+from sim_nor.nor_bench import JV_IM, JV_IQ, MS, N25Q, Pins
 
 
 def test_a_bit_that_cannot_be_cleared() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from sim_nor.nor_bench import MS, READ, US, Controller, Pins, ccr, on_four_lines, on_one_line
 
 MX = "MX25L51245G"
@@ -147,3 +148,38 @@ def test_suspend_has_opcodes_of_its_own() -> None:
     assert pins.status & 1 == 0
     pins.spi(b"\x30")
     assert pins.status & 1
+
+
+@pytest.mark.parametrize(
+    ("command", "recovery_us"),
+    [
+        ("02 000000 00", 310),
+        ("20 000000", 12_000),
+        ("D8 000000", 25_000),
+        ("C7", 1_000_000),
+        ("01 00", 40_000),
+    ],
+)
+def test_reset_takes_as_long_as_what_it_cuts_off_needs(command: str, recovery_us: int) -> None:
+    pins = Pins(MX)
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex(command))
+    pins.spi(b"\x66")
+    pins.spi(b"\x99")
+    pins.wait(recovery_us * US - 1)
+    assert pins.spi(b"\x9f", 3) == b"\xff" * 3
+    pins.wait(1)
+    assert pins.spi(b"\x9f", 3) == bytes.fromhex("C2 20 1A")
+
+
+def test_reset_while_the_erase_is_being_suspended() -> None:
+    pins = Pins(MX)
+    pins.chip.array[:4096] = bytes(4096)
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex("20 000000"))
+    pins.spi(b"\xb0")
+    pins.spi(b"\x66")
+    pins.spi(b"\x99")
+    pins.wait(12 * MS)
+    assert pins.spi(b"\x9f", 3) == bytes.fromhex("C2 20 1A")
+    assert bytes(pins.chip.array[:4096]) not in (bytes(4096), b"\xff" * 4096)

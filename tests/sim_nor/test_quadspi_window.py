@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from boardflash.sim.target import BusFault
@@ -230,3 +232,56 @@ def test_commands_are_kept_apart_by_csht() -> None:
         c.command(0x06)
         times.append(c.clock.now_ps - start)
     assert times[1] - times[0] == pytest.approx(7 * CLOCK, rel=1e-3)
+
+
+def test_the_last_bytes_before_fsize_come_from_the_prefetch() -> None:
+    c = mapped(command=MAP_SLOW)
+    c.q.window_read(0xFFFFE0, 4)
+    c.wait(1000 * US)
+    assert c.sr & BUSY, "near the end too it stays busy until an abort"
+    before = c.clock.now_ps
+    assert c.q.window_bytes(0xFFFFE4, 28) == c.chip.array[0xFFFFE4:]
+    assert c.clock.now_ps == before
+
+
+def test_while_mapped_nothing_changes_by_itself() -> None:
+    c = mapped()
+    c.q.window_read(0, 4)
+    assert c.q.next_change_ps() is None
+
+
+def test_looking_at_the_registers_changes_nothing() -> None:
+    """The FIFO is computed when it is looked at: however often that is, data and times are the same."""
+    content = bytes(n * 29 + 3 & 0xFF for n in range(512))
+    results = []
+    for seed in range(8):
+        look = random.Random(seed)
+        c = Controller(JV_IQ)
+        c.chip.array[:512] = content
+
+        def pause(ps: int, look: random.Random = look, seed: int = seed, c: Controller = c) -> None:
+            end = c.clock.now_ps + ps
+            while seed and c.clock.now_ps < end:
+                c.clock.advance_to(min(end, c.clock.now_ps + look.randrange(1, ps)))
+                _ = c.sr, c.q.next_change_ps(), c.q.irq()
+            c.clock.advance_to(end)
+
+        c.w(DLR, 511)
+        c.w(CCR, ccr(0x6B, READ, lines=(1, 1, 4), dummies=8))
+        c.w(AR, 0)
+        data = b""
+        for n in range(128):
+            data += c.r(DR).to_bytes(4, "little")
+            pause(20_000 + 7_919 * n)
+        assert data == content
+        c.abort()
+        c.command(0x06)
+        c.w(DLR, 255)
+        c.w(CCR, ccr(0x02, lines=(1, 1, 1)))
+        c.w(AR, 0x10000)
+        for n in range(64):
+            c.w(DR, n * 0x01010101)
+            pause(1_000 + 40_000 * n)
+        c.until(TCF)
+        results.append((c.clock.now_ps, bytes(c.chip.array[0x10000:0x10100])))
+    assert len(set(results)) == 1

@@ -159,11 +159,10 @@ class QuadSpi:
         transfer = self._transfer
         if transfer is None:
             return None
-        now = self._clock.now_ps
-        change = transfer.next_change_ps(now)
-        if change is None and self._mapped and self._r[CR] & TCEN and isinstance(transfer, Read):
-            return self._timeout_ps(transfer)
-        return change
+        if self._mapped and isinstance(transfer, Read):
+            timed = self._r[CR] & TCEN and not transfer.done
+            return self._timeout_ps(transfer) if timed else None
+        return transfer.next_change_ps(self._clock.now_ps)
 
     def next_irq_ps(self) -> int | None:
         """When the interrupt line may next rise by itself."""
@@ -429,7 +428,7 @@ class QuadSpi:
         if not ccr >> 24 & 3 or cr & DFM or ccr & 1 << 31:
             raise BusFault(WINDOW + offset, "QUADSPI command without data phase, or in a mode not simulated")
         stream = self._transfer
-        if not isinstance(stream, Read) or stream.done or offset != self._mapped_next:
+        if not isinstance(stream, Read) or offset != self._mapped_next:
             self._stop()
             stream = Read(
                 self._wire(), *self._mapped_command(offset), None if memory is None else memory - offset

@@ -75,7 +75,7 @@ class Cells:
 
     def scramble(self, operation: Operation) -> None:
         """Work that was cut off leaves its cells somewhere between old and new; the same each time."""
-        if operation.kind == "register":
+        if operation.kind not in ("program", "erase"):
             return
         noise = random.Random(operation.start).randbytes(operation.size)
         old = int.from_bytes(self.array[operation.start : operation.start + operation.size], "little")

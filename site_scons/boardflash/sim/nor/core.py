@@ -287,10 +287,8 @@ class SerialNor(Framing):
             return
         operation.left_ps = operation.end_ps - self.at_ps
 
-        def stopped() -> None:
-            self.suspended = operation
-
-        self.operation = Operation("suspend", 0, 0, self.at_ps + _SUSPEND_PS, stopped)
+        self.suspended = operation
+        self.operation = Operation("suspend", 0, 0, self.at_ps + _SUSPEND_PS, lambda: None)
 
     def _resume(self) -> None:
         operation, self.suspended = self.suspended, None
@@ -299,6 +297,12 @@ class SerialNor(Framing):
             operation.left_ps = None
             self.operation = operation
             self.write_enabled = True
+
+    @property
+    def rests(self) -> Operation | None:
+        """What is suspended, once it has come to a stop."""
+        stopping = self.operation is not None and self.operation.kind == "suspend"
+        return None if stopping else self.suspended
 
     # Reset.
 

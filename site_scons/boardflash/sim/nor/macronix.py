@@ -22,6 +22,15 @@ _BLOCK = 0x1_0000
 _WAKE_US = 30  # tRES1 (SFDP of the family)
 _SPI_ONLY = frozenset({Protocol.SPI})
 _QPI_ONLY = frozenset({Protocol.QPI})
+# Back from reset (MX tables 22 to 28, maxima): by what was cut off, and the erase unit; 0 = the whole chip.
+_RECOVERY_US = {
+    ("program", 0): 310,
+    ("register", 0): 40_000,
+    ("erase", 0x1000): 12_000,
+    ("erase", 0x8000): 25_000,
+    ("erase", 0x1_0000): 25_000,
+    ("erase", 0): 1_000_000,
+}
 # Dummy clocks by DC1-0 (MX table 10): fast read and 6Bh; EBh, its two mode clocks included.
 _DUMMIES_1 = (8, 6, 8, 10)
 _DUMMIES_2IO = (4, 6, 8, 10)
@@ -208,6 +217,15 @@ class Macronix(SerialNor):
     def refused(self, kind: str) -> None:
         """Ignored, and WEL clears (MX)."""
         self.write_enabled = False
+
+    def software_reset(self) -> None:
+        """How long it takes depends on what was cut off."""
+        cut_off = self.suspended or self.operation
+        super().software_reset()
+        if cut_off is not None:
+            unit = cut_off.size if cut_off.kind == "erase" and cut_off.size < self.size else 0
+            recovery_us = _RECOVERY_US[cut_off.kind, unit]
+            self._deaf_until_ps = self.at_ps + recovery_us * PS_PER_US
 
     def failed(self, kind: str) -> None:
         self.security |= _E_FAIL if kind == "erase" else _P_FAIL

@@ -93,8 +93,8 @@ class Micron(SerialNor):
 
     def _flag_status(self) -> int:
         value = self.fsr | (0 if self.busy else _FSR_READY)
-        if self.suspended is not None:
-            value |= _FSR_ERASE_SUSPENDED if self.suspended.kind == "erase" else _FSR_PROGRAM_SUSPENDED
+        if self.rests is not None:
+            value |= _FSR_ERASE_SUSPENDED if self.rests.kind == "erase" else _FSR_PROGRAM_SUSPENDED
         return value
 
     # The wire.

@@ -81,7 +81,7 @@ class Winbond(SerialNor):
         return self.sr1 | self.write_enabled << 1 | self.busy
 
     def _status2(self) -> int:
-        return self.sr2 | (_SUS if self.suspended is not None else 0)
+        return self.sr2 | (_SUS if self.rests is not None else 0)
 
     # The wire.
 
