@@ -19,9 +19,11 @@ static void wait_idle(const struct chip *chip)
 {
 	uint32_t start = time_ms();
 
-	while ((nor_register(NOR_READ_STATUS1) & NOR_SR1_WIP) != 0 &&
-	       time_ms() - start <= chip->status_write_max_ms) {
+	nor_wait_status1_begin(NOR_ONE);
+	while (!controller_wait_done() && time_ms() - start <= chip->status_write_max_ms + 1u) {
+		time_sleep();
 	}
+	controller_wait_end();
 }
 
 /* A status register write; volatile where asked for and the vendor has it, else for good. */

@@ -1,7 +1,7 @@
 """Builds the target loader of a board: renders its data, compiles, links, checks, names the toolchain.
 
-The same sources, board and toolchain give the same bytes in any folder: every command runs in the output folder
-with relative names, fixed flags and an environment of its own.
+The same sources, board and toolchain give the same bytes in any folder: every command runs in the output
+folder with relative names, fixed flags and an environment of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,17 @@ from .render import render
 ELF_NAME = "loader.elf"
 FAST_SOURCES = ("blake2s.c",)  # hot: -O2; the rest is -Os
 
-CORE_SOURCES = ("start.c", "main.c", "time.c", "blake2s.c", "blake2s_mix.S", "stream.c", "scan.c", "internal.c", "runtime.c")
+CORE_SOURCES = (
+    "start.c",
+    "main.c",
+    "time.c",
+    "blake2s.c",
+    "blake2s_mix.S",
+    "stream.c",
+    "scan.c",
+    "internal.c",
+    "runtime.c",
+)
 QSPI_SOURCES = ("qspi.c", "nor.c", "nor_bus.c", "nor_select.c")
 NO_QSPI_SOURCES = ("qspi_absent.c",)
 
@@ -82,6 +92,9 @@ class Toolchain:
         """Name and version, as the plan records it: "zig 0.17.1 (clang 21.1.0)"."""
         return _describe(self)
 
+    def available(self) -> bool:
+        return shutil.which(self.command[0]) is not None
+
     def compile_command(self, fast: bool, source: str, output: str) -> list[str]:
         flags = [*CFLAGS, "-I.", "-Isrc", "-c", source, "-o", output]
         if self.name == "zig":
@@ -132,7 +145,7 @@ def loader_sources(board: Board) -> tuple[Path, ...]:
     root = data_dir("loader")
     headers = sorted(root.glob("*.h"))
     templates = sorted((root / "templates").glob("*.j2"))
-    return tuple([*(root / name for name in _names(board)), *headers, *templates])
+    return (*(root / name for name in _names(board)), *headers, *templates)
 
 
 def _names(board: Board) -> list[str]:

@@ -1,4 +1,4 @@
-"""Refuses objects that hold absolute addresses: they would point to the link address when the loader is moved."""
+"""Refuses objects that hold absolute addresses: moved, the loader would still point to where it was linked."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from boardflash.errors import BoardflashError
 
 SHF_ALLOC = 2
 
-# ELF for the Arm Architecture (IHI 0044), table 4-8: those that depend on where the code lies only relatively.
+# ELF for the Arm Architecture (IHI 0044), table 4-8: those that stay right wherever the code lies.
 RELATIVE = {
     3: "R_ARM_REL32",
     10: "R_ARM_THM_CALL",

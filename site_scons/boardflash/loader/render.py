@@ -18,7 +18,7 @@ from boardflash.resources import data_dir
 from .artefact import ABOUT_SECTION, CODE_LIMIT
 from .protocol import MAILBOX_SIZE, MAILBOX_VERSION
 
-STACK_SIZE = 768
+STACK_SIZE = 640  # measured: 280 bytes; a fault frame comes on top
 IDENTIFY_HZ_MAX = 10_000_000  # every chip answers 9Fh and 5Ah at that
 IDENTIFY_SIZE = 1 << 24  # what three address bytes reach
 DESELECT_NS = 50  # chip select high between commands; nor-behaviour: longest tSHSL2 of the chips that we ship
