@@ -14,7 +14,9 @@ from peers.adiv5 import Counts, DebugPort
 from peers.jtag import NO_DPIDR, JtagChain
 from peers.remote_bitbang import Pins, RemoteBitbangServer, Traffic
 
-BOARD_FILE = Path(__file__).resolve().parent / "openocd" / "stm32f746g-disco.cfg"
+OURS = Path(__file__).resolve().parent / "openocd"
+BOARD_FILE = "stm32f746g-disco.cfg"  # ours: pins and clocks, on the stock target file
+STOCK_BOARD_FILE = "board/stm32f746g-disco.cfg"  # OpenOCD's own, on our stand-in for its ST-LINK
 TCK_HZ = 2_000_000  # at most a sixth of the core clock after reset, as the stock script says
 RUN_SECONDS = 120
 NO_SERVERS = ("gdb_port disabled", "tcl_port disabled", "telnet_port disabled")
@@ -37,14 +39,16 @@ def openocd_version() -> str | None:
     return said.stdout.splitlines()[0]
 
 
-def run_openocd(target: Target, *commands: str, settings: Mapping[str, int] | None = None) -> OpenocdRun:
+def run_openocd(
+    target: Target, *commands: str, settings: Mapping[str, int] | None = None, board_file: str = BOARD_FILE
+) -> OpenocdRun:
     """`settings` are Tcl variables for the board file; `commands` run after `init`."""
     port = DebugPort(target, dpidr=NO_DPIDR, clock_hz=TCK_HZ)
     pins = Pins(JtagChain(port))
     with tempfile.TemporaryDirectory() as folder, RemoteBitbangServer(pins) as server:
         variables = {"BITBANG_PORT": server.port, **(settings or {})}
         arguments = [part for name, value in variables.items() for part in ("-c", f"set {name} {value}")]
-        arguments += ["-f", str(BOARD_FILE)]
+        arguments += ["-s", str(OURS), "-s", str(OURS / "shadow"), "-f", board_file]
         for command in (*NO_SERVERS, "init", *commands, "shutdown"):
             arguments += ["-c", command]
         done = subprocess.run(
