@@ -15,6 +15,7 @@ import unicorn
 from unicorn import arm_const as arm
 
 from boardflash.sim import thumb
+from boardflash.sim.blockhook import add_block_hook
 from boardflash.sim.clocks import PS
 from boardflash.sim.target import BusFault, VirtualClock
 from boardflash.sim.waiting import WaitDetector
@@ -119,7 +120,7 @@ class Engine:
 
     def _hook(self) -> None:
         uc = self.uc
-        uc.hook_add(unicorn.UC_HOOK_BLOCK, self._on_block)
+        self._block_hook = add_block_hook(uc, self._on_block, self._abort)
         uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         uc.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._on_unmapped)
         uc.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._on_protected_write)
@@ -312,7 +313,7 @@ class Engine:
         info = self._why(int(self.uc.reg_read(arm.UC_ARM_REG_PC)) & ~1, error)
         return StopInfo(Stop.BUDGET, info.pc) if info.kind in (Stop.WFI, Stop.WFE) else info
 
-    def _on_block(self, uc: Any, address: int, size: int, _data: Any) -> None:
+    def _on_block(self, address: int, size: int) -> None:
         try:
             count = self._counts[address]
         except KeyError:
@@ -324,7 +325,7 @@ class Engine:
             if self._budget < 0:
                 self._catch_up()
             if done >= self._budget:
-                uc.emu_stop()
+                self.uc.emu_stop()
                 return
         waiting = self._waiting
         if waiting is not None:
@@ -332,7 +333,7 @@ class Engine:
                 done = waiting.visit(self, done)
                 if done >= self._budget:
                     self._done = self._at = done
-                    uc.emu_stop()
+                    self.uc.emu_stop()
                     return
                 self._at = done
             else:

@@ -160,10 +160,6 @@ class SystemControl(RegisterBlock):
             else:
                 self._core.exceptions.enabled.discard(number)
 
-    def _numbers(self, offset: int) -> list[tuple[int, int]]:
-        first = (offset & 0x7F) * 8
-        return [(exc.IRQ0 + first + bit, bit) for bit in range(32) if first + bit < exc.LINES]
-
     def _read_bits(self, offset: int) -> int:
         state = self._core.exceptions
         if offset < ISPR:
@@ -173,13 +169,17 @@ class SystemControl(RegisterBlock):
             chosen = state.pending
         else:
             chosen = set(state.active)
-        return sum(1 << bit for number, bit in self._numbers(offset) if number in chosen)
+        first = exc.IRQ0 + (offset & 0x7F) * 8
+        return sum(1 << number - first for number in chosen if first <= number < first + 32)
 
     def _write_bits(self, offset: int, value: int) -> None:
         state = self._core.exceptions
-        for number, bit in self._numbers(offset):
-            if not value >> bit & 1:
-                continue
+        first = exc.IRQ0 + (offset & 0x7F) * 8
+        while value:
+            number = first + (value & -value).bit_length() - 1
+            value &= value - 1
+            if number >= exc.IRQ0 + exc.LINES:
+                return
             if offset < ICER:
                 state.enabled.add(number)
             elif offset < ISPR:

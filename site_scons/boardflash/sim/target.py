@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class BusFault(Exception):
+class BusFault(Exception):  # noqa: N818 - the architecture calls it a fault
     """An access that the bus answers with an error."""
 
     def __init__(self, address: int, reason: str) -> None:
