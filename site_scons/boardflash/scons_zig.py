@@ -30,13 +30,12 @@ _ASSEMBLE = (
 
 def generate(env: Any) -> None:
     """Give `env` the builders Object and Program for firmware."""
+    env.Replace(OBJSUFFIX=".o", PROGSUFFIX=".elf")  # what the host's platform says is of no use here
     env.SetDefault(
         CORE="cortex-m7",
         ZIG=[_zig()],
         ZIGTARGET="thumb-freestanding-eabi",
         ENTRY="reset_handler",
-        OBJSUFFIX=".o",
-        PROGSUFFIX=".elf",
         CCFLAGS=["-std=c11", "-Os", "-g", "-Wall", "-Wextra", "-Werror"],
         ASFLAGS=[],
         ASPPCOM=_ASSEMBLE,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,8 +117,6 @@ class Project:
         return [call["words"] for call in self.call_records() if call["verb"] == verb]
 
     def call_records(self) -> list[dict[str, object]]:
-        import json
-
         log = self.folder / "calls.log"
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
 
@@ -131,3 +131,27 @@ def project(tmp_path: Path) -> Project:
     made.sconstruct(ONE_APP)
     made.write("app.hex", ":00000001FF\n")
     return made
+
+
+@pytest.fixture(scope="session")
+def make_project() -> type[Project]:
+    return Project
+
+
+@pytest.fixture(scope="session")
+def cli_of() -> Callable[..., str]:
+    """Run `python -m boardflash` with a project's environment; its output."""
+
+    def run(project: Project, *words: object) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "boardflash", *(str(word) for word in words)],
+            cwd=project.folder.parent,
+            env={**os.environ, **project.environment, "PYTHONPATH": str(ROOT / "site_scons")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
