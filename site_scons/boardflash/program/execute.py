@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from boardflash.description.model import Board, Chip
 from boardflash.errors import BoardflashError, ExitCode
@@ -31,6 +31,8 @@ SMALL_GAP = 1024
 BLANK_CHECK_PIECE = 256
 READ_CHUNK = 64 * 1024
 READ_LIMIT_S = 5.0
+#: What a Cortex-M needs of its vector table to boot lies in the first bytes of it.
+VECTOR_PAGE = 256
 
 
 @dataclass
@@ -161,9 +163,10 @@ class RegionJob:
             yield from self._program(self.task(unit))
 
     def guard_steps(self) -> Iterator[Step]:
-        """The vector table's unit, once all else is verified."""
+        """The vector table's unit, once all else is verified; in it the vectors themselves come last."""
         if self.work.guard is not None:
-            yield from self._program(self.task(self.work.guard))
+            task = self.task(self.work.guard)
+            yield from self._program(replace(task, parts=_vectors_last(task.parts, self.work.image.address)))
 
     def task(self, unit: Unit) -> UnitTask:
         """The unit with its bytes: image over neighbours over blank."""
@@ -274,6 +277,21 @@ def _joined(image: RegionImage, pieces: Sequence[Piece]) -> tuple[tuple[int, byt
         else:
             spans.append((piece.address, piece.end))
     return tuple((start, image.read(start, end - start)) for start, end in spans)
+
+
+def _vectors_last(parts: Sequence[tuple[int, bytes]], vectors: int) -> tuple[tuple[int, bytes], ...]:
+    """The parts with the page that holds stack pointer and reset vector moved to the end."""
+    ordered: list[tuple[int, bytes]] = []
+    last: list[tuple[int, bytes]] = []
+    for address, data in parts:
+        if address <= vectors < address + len(data):
+            at = vectors - address
+            end = min(at + VECTOR_PAGE, len(data))
+            ordered.extend(((address, data[:at]), (address + end, data[end:])))
+            last.append((vectors, data[at:end]))
+        else:
+            ordered.append((address, data))
+    return (*(part for part in ordered if part[1]), *last)
 
 
 def stretches(address: int, data: bytes, page_size: int) -> Iterator[tuple[int, int]]:
