@@ -207,7 +207,7 @@ def flash_device(env: Any, target: Any, source: Any, probe: str = "", regions: S
         FLASHREGIONS=region_flags(regions),
         FLASHSTAMPS=own.Flatten([["--stamp", stamp] for stamp in stamps]),
         FLASHPROBE=probe_flags(probe, request),
-        FLASHOPTIONS=option_flags(request),
+        FLASHOPTIONS=option_flags(probe, request),
     )
     # A cache would "retrieve" a stamp and leave the device as it is.
     own.NoCache(built)
@@ -348,16 +348,23 @@ def probe_flags(probe: str, request: Request) -> list[str]:
     if request.twin:
         flags.append(f"--twin={request.twin}")
     if request.trace:
-        flags.append(f"--trace={request.trace}")
+        flags.append(f"--trace={_for_probe(request.trace, probe, request)}")
     return flags
 
 
-def report_flags(request: Request) -> list[str]:
-    return [f"--json={request.json}"] if request.json else []
+def report_flags(probe: str, request: Request) -> list[str]:
+    return [f"--json={_for_probe(request.json, probe, request)}"] if request.json else []
 
 
-def option_flags(request: Request) -> list[str]:
-    flags = report_flags(request)
+def _for_probe(path: str, probe: str, request: Request) -> str:
+    """A file of its own for each of several probes: report.json becomes report-123.json."""
+    if len(request.probes) < 2:
+        return path
+    return str(Path(path).with_stem(f"{Path(path).stem}-{probe.replace(':', '-')}"))
+
+
+def option_flags(probe: str, request: Request) -> list[str]:
+    flags = report_flags(probe, request)
     if request.trust != "digest":
         flags.append(f"--trust={request.trust}")
     if request.verify != "touched":

@@ -170,7 +170,7 @@ def _device(
                 action(own, "FLASHVERIFY"),
                 FLASHREGIONS=region_flags(wanted if len(wanted) < len(regions) else ()),
                 FLASHPROBE=probe_flags(probe, request),
-                FLASHREPORT=report_flags(request),
+                FLASHREPORT=report_flags(probe, request),
             )
             own.AlwaysBuild(asked)
             own.SideEffect(probe_node(own, probe), asked)

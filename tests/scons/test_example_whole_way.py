@@ -33,9 +33,9 @@ class Example:
 
 
 def told(out: str) -> list[str]:
-    """What the flasher said, without the command lines that SCons prints."""
+    """What the flasher said, without what SCons prints about its steps."""
     lines = out.splitlines()
-    start = max(index for index, line in enumerate(lines) if "-m boardflash flash" in line)
+    start = max(index for index, line in enumerate(lines) if line.startswith("flash     "))
     return lines[start + 1 :]
 
 

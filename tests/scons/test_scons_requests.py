@@ -68,6 +68,14 @@ def test_sim_and_its_serial_number_are_one_device(project) -> None:
     project.up_to_date("flash", f"PROBE=sim:{default_serial('stm32f746g-disco')}")
 
 
+def test_each_of_several_probes_has_its_own_report_and_trace(project) -> None:
+    project.run("flash", "verify", "PROBE=1,sim:2", "JSON=out/report.json", "TRACE=session.trace")
+    for verb in ("flash", "verify"):
+        words = {word for call in project.calls(verb) for word in call}
+        assert {"--json=out/report-1.json", "--json=out/report-sim-2.json"} <= words
+        assert {"--trace=session-1.trace", "--trace=session-sim-2.trace"} <= words
+
+
 def test_project_may_name_its_default_board(monorepo) -> None:
     text = (monorepo.folder / "SConstruct").read_text()
     monorepo.write("SConstruct", text.replace("**FAKE", "FLASHBOARD='acme-panel', **FAKE"))
