@@ -98,6 +98,7 @@ def test_a_breakpoint_stops_before_its_instruction(board: SimulatedBoard, offset
     assert board.read_register(15) == RAM + offset
     assert board.read_register(0) == offset // 2
     assert word(board, DFSR) & 2
+    assert word(board, DHCSR) & 3 == 3, "C_HALT is set by every way into the Debug state"
     put(board, 0xE0002008, 0)
     board.resume()
     board.advance(MS)

@@ -278,6 +278,7 @@ class Core:
 
     def _enter_halt(self) -> None:
         self.halted = True
+        self.dhcsr |= C_HALT  # every way into the Debug state sets it (C1.6.2)
         self.sleeping = None
         self.lockup = None
         self.systick.freeze(True)
@@ -285,7 +286,7 @@ class Core:
         self.on_halt(True)
 
     def halt(self) -> None:
-        self.dhcsr |= C_DEBUGEN | C_HALT
+        self.dhcsr |= C_DEBUGEN
         if not self.halted:
             self.dfsr |= DFSR_HALTED
             self._enter_halt()
