@@ -8,6 +8,7 @@ ends the session. Runs of bits with TMS = 0 are taken out of a packet at once: c
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -120,7 +121,8 @@ class RemoteBitbangServer:
 
     def __exit__(self, *_: object) -> None:
         """Ends the thread, so that the board is the caller's alone afterwards."""
-        self._listener.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # not every system lets a listener be shut down
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(timeout=10)
 
