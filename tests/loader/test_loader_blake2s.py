@@ -8,7 +8,6 @@ import struct
 from pathlib import Path
 
 import pytest
-from boardflash.loader.compile import Toolchain, build_loader
 from elftools.elf.elffile import ELFFile
 from loader_boards import make_board
 from unicorn import UC_ARCH_ARM, UC_HOOK_CODE, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
@@ -22,10 +21,13 @@ from unicorn.arm_const import (
     UC_CPU_ARM_CORTEX_M7,
 )
 
+from boardflash.loader.compile import Toolchain, build_loader
+
 RAM, RAM_SIZE = 0x2000_0000, 0x5_0000
 STATE, BLOCKS, SOURCE, DATA, STOP = 0x2001_0000, 0x2001_1000, 0x2001_2000, 0x2002_0000, 0x2004_F000
 ARGUMENTS = (UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2, UC_ARM_REG_R3)
 BLOCK = 64
+ASSUMED = 1430  # instructions a block, fetching the next one included; unrolled C has 1406 and 3.6 KiB more
 
 
 class Hasher:
@@ -83,7 +85,6 @@ def test_digest_is_that_of_hashlib(hasher: Hasher, length: int) -> None:
 
 @pytest.mark.parametrize("step", [0, 4])
 def test_next_block_is_fetched_meanwhile_at_the_assumed_cost(hasher: Hasher, step: int) -> None:
-    """The planner and the bench count on 1406 instructions a block, fetching from the FIFO included."""
     data = random.Random(step).randbytes(2 * BLOCK)
     hasher.core.mem_write(DATA, data)
     hasher.core.mem_write(BLOCKS, data[:BLOCK] + bytes(BLOCK))
@@ -91,10 +92,11 @@ def test_next_block_is_fetched_meanwhile_at_the_assumed_cost(hasher: Hasher, ste
     hasher.core.mem_write(SOURCE, struct.pack("<5I", DATA + BLOCK, step, ready, 1, 0))
     hasher.call("blake2s_begin", STATE)
     hook = hasher.core.hook_add(UC_HOOK_CODE, hasher.count)
+    hasher.core.ctl_flush_tb()  # blocks that were translated without the hook would not count
     hasher.executed = 0
     hasher.call("blake2s_block", STATE, BLOCKS, BLOCK, 0, BLOCKS + BLOCK, SOURCE)
     hasher.core.hook_del(hook)
     fetched = bytes(hasher.core.mem_read(BLOCKS + BLOCK, BLOCK))
     assert fetched == (data[BLOCK:] if step else data[BLOCK : BLOCK + 4] * 16)
     print(f"{hasher.executed} instructions a block")
-    assert hasher.executed <= 1440
+    assert 1000 < hasher.executed <= ASSUMED

@@ -1,4 +1,4 @@
-"""The compiled loader on the simulated board, through its mailbox: every command, and the states it must survive."""
+"""The compiled loader on the simulated board: every command, and the states that it must survive."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from loader_boards import make_board
+from target_link import TargetLink
+
 from boardflash.errors import BoardflashError
 from boardflash.loader.artefact import LoaderArtefact
 from boardflash.loader.compile import Toolchain, build_loader
@@ -18,8 +21,6 @@ from boardflash.sim.board import SimulatedBoard
 from boardflash.sim.faults import with_faults
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
-from loader_boards import make_board
-from target_link import TargetLink
 
 FLASH, WINDOW = 0x0800_0000, 0x9000_0000
 MICRON, WINBOND, WINBOND_QE_CLEAR = (

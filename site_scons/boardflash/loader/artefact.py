@@ -67,8 +67,8 @@ def _parse(path: Path, data: bytes) -> LoaderArtefact:
     stack_top = symbols["bf_stack_top"]
     if not load_address <= symbols["bf_entry"] & ~1 < load_address + len(image):
         raise ValueError("its entry lies outside its image")
-    if symbols["bf_buffers_start"] - load_address > CODE_LIMIT:
-        raise ValueError(f"code, stack and mailbox take more than {CODE_LIMIT} bytes")
+    if not 0 < len(image) <= symbols["bf_buffers_start"] - load_address:
+        raise ValueError("its image reaches into the buffers")
     return LoaderArtefact(
         elf=path,
         image=image,

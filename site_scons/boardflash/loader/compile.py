@@ -27,14 +27,12 @@ from .relocations import refuse_absolute
 from .render import render
 
 ELF_NAME = "loader.elf"
-FAST_SOURCES = ("blake2s.c",)  # hot: -O2; the rest is -Os
-
 CORE_SOURCES = (
     "start.c",
     "main.c",
     "time.c",
     "blake2s.c",
-    "blake2s_mix.S",
+    "blake2s_block.S",
     "stream.c",
     "scan.c",
     "internal.c",
@@ -45,6 +43,8 @@ NO_QSPI_SOURCES = ("qspi_absent.c",)
 
 CFLAGS = (
     "-std=c11",
+    "-Os",
+    "-g0",
     "-ffreestanding",
     "-fno-builtin",
     "-fno-common",
@@ -65,6 +65,8 @@ ZIG_FLAGS = (
     "thumb-freestanding-eabi",
     "-mcpu=cortex_m7",
     "-fno-sanitize=all",  # zig cc turns on the undefined-behaviour sanitizer by default
+    "-Xclang",  # zig cc takes -Oz for -Os; the compiler proper does not
+    "-Oz",
 )
 GCC_FLAGS = ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=soft", "-mpic-data-is-text-relative")
 GCC_LINK_FLAGS = ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=soft", "-nostdlib", "-nostartfiles", "-no-pie")
@@ -95,13 +97,11 @@ class Toolchain:
     def available(self) -> bool:
         return shutil.which(self.command[0]) is not None
 
-    def compile_command(self, fast: bool, source: str, output: str) -> list[str]:
+    def compile_command(self, source: str, output: str) -> list[str]:
         flags = [*CFLAGS, "-I.", "-Isrc", "-c", source, "-o", output]
         if self.name == "zig":
-            # zig cc takes -Oz for -Os; the compiler proper does not
-            small = ["-Os", "-Xclang", "-Oz"]
-            return [*self.command, "cc", *ZIG_FLAGS, *(["-O2"] if fast else small), *flags]
-        return [*self.command, *GCC_FLAGS, "-O2" if fast else "-Os", *flags]
+            return [*self.command, "cc", *ZIG_FLAGS, *flags]
+        return [*self.command, *GCC_FLAGS, *flags]
 
     def link_command(self, objects: Sequence[str], output: str) -> list[str]:
         script = ["-e", "bf_entry", "--gc-sections", "--build-id=none", "-T", "loader.ld"]
@@ -132,8 +132,7 @@ def build_loader(board: Board, folder: Path, toolchain: Toolchain) -> LoaderArte
     objects = []
     for source in [*sources, "board_data.c"]:
         output = Path(source).stem + ".o"
-        fast = Path(source).name in FAST_SOURCES
-        _run(toolchain.compile_command(fast, source, output), folder, environment)
+        _run(toolchain.compile_command(source, output), folder, environment)
         refuse_absolute(folder / output)
         objects.append(output)
     _run(toolchain.link_command(objects, ELF_NAME), folder, environment)

@@ -1,4 +1,4 @@
-"""Refuses objects that hold absolute addresses: moved, the loader would still point to where it was linked."""
+"""Refuses objects that hold absolute addresses: moved, the loader would point to its old place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-/* void blake2s_mix(uint32_t h[9], const uint32_t m[16], uint32_t last, uint32_t *next, struct word_source *source);
+/* void blake2s_block(struct blake2s *state, const uint32_t *m, uint32_t length, bool last, uint32_t *next,
+ *                    struct word_source *source);
  *
- * The compression function of BLAKE2s (RFC 7693 section 3.2): h[8] is the count of bytes, `last` all ones for the last
- * block. Half way and at the end, half a block each is fetched into `next` (blake2s.h).
+ * The compression function of BLAKE2s (RFC 7693 section 3.2). Half way and at the end, half a block each is fetched into
+ * `next` (blake2s.h).
  *
  * In assembler for its size: compilers either unroll all ten rounds (4 KiB) or spill most of v. Here rows a, b and d of v
  * stay in registers and only row c lies on the stack; message, row c and variables are addressed from sp, so one register
@@ -15,11 +16,10 @@
 	.equ OFFSET_C, 64 /* in the frame, behind the message */
 	.equ OFFSET_END, 80
 	.equ OFFSET_H, 84
-	.equ OFFSET_NEXT, 88
-	.equ OFFSET_SOURCE, 92
-	.equ FRAME, 96
+	.equ FRAME, 88
 	.equ PUSHED, 40
-	.equ OFFSET_ARGUMENT, FRAME + PUSHED
+	.equ OFFSET_NEXT, FRAME + PUSHED /* fifth and sixth argument */
+	.equ OFFSET_SOURCE, FRAME + PUSHED + 4
 	.equ SAVED, 24 /* around the fetch in the middle */
 
 	.equ H_COUNT, 32
@@ -53,38 +53,22 @@
 	str r0, [sp, #(OFFSET_C + 4 * \c)]
 	.endm
 
-	.macro finish_a a, i
-	ldr r1, [sp, #(OFFSET_C + 4 * \i)]
-	eors \a, \a, r1
-	ldr r1, [r0, #(4 * \i)]
-	eors \a, \a, r1
-	.endm
-
-	.macro finish_b b, d, i
-	ldr r1, [r0, #(16 + 4 * \i)]
-	eor.w \b, r1, \b, ror #7
-	eor.w \b, \b, \d, ror #8
-	.endm
-
 	.macro fetch_two at, post:vararg
 	ldr r3, [r2]\post
 	ldr r12, [r2]\post
 	strd r3, r12, [r0, #\at]
 	.endm
 
-	.section .text.blake2s_mix, "ax", %progbits
+	.section .text.blake2s_block, "ax", %progbits
 	.balign 4
-	.global blake2s_mix
-	.hidden blake2s_mix
-	.type blake2s_mix, %function
+	.global blake2s_block
+	.hidden blake2s_block
+	.type blake2s_block, %function
 	.thumb_func
-blake2s_mix:
+blake2s_block:
 	push {r3-r11, lr}
 	sub sp, #FRAME
 	str r0, [sp, #OFFSET_H]
-	str r3, [sp, #OFFSET_NEXT]
-	ldr r3, [sp, #OFFSET_ARGUMENT]
-	str r3, [sp, #OFFSET_SOURCE]
 	mov r12, sp
 	ldm r1!, {r4-r11}
 	stm r12!, {r4-r11}
@@ -93,8 +77,10 @@ blake2s_mix:
 	adr r1, constants
 	ldm r1!, {r4-r7}
 	stm r12, {r4-r7}
-	mov r4, r2 /* last */
+	rsbs r4, r3, #0 /* the last block turns v[14] over */
 	ldr r5, [r0, #H_COUNT]
+	adds r5, r2
+	str r5, [r0, #H_COUNT] /* messages stay below 4 GiB: the upper word is 0 */
 	ldm.w r1, {r2, r3, r12, lr}
 	adds r1, #16 /* the schedule */
 	eor.w r2, r2, r5, ror #24
@@ -133,15 +119,28 @@ fetched:
 	b rounds
 finish:
 	ldr r0, [sp, #OFFSET_H]
-	finish_a r4, 0
-	finish_a r5, 1
-	finish_a r6, 2
-	finish_a r7, 3
-	finish_b r8, r2, 0
-	finish_b r9, r3, 1
-	finish_b r10, r12, 2
-	finish_b r11, lr, 3
-	stm r0, {r4-r11}
+	eor.w r8, r8, r2, ror #1 /* d waits for 8 bits, b for 7: 7 are left for both */
+	eor.w r9, r9, r3, ror #1
+	eor.w r10, r10, r12, ror #1
+	eor.w r11, r11, lr, ror #1
+	add r1, sp, #OFFSET_C
+	ldm.w r1, {r1, r2, r3, r12}
+	eors r4, r1
+	eors r5, r2
+	eors r6, r3
+	eor.w r7, r7, r12
+	ldm.w r0!, {r1, r2, r3, r12}
+	eors r4, r1
+	eors r5, r2
+	eors r6, r3
+	eor.w r7, r7, r12
+	ldm.w r0, {r1, r2, r3, r12}
+	eor.w r8, r1, r8, ror #7
+	eor.w r9, r2, r9, ror #7
+	eor.w r10, r3, r10, ror #7
+	eor.w r11, r12, r11, ror #7
+	subs r0, #16
+	stm.w r0, {r4-r11}
 	ldr r0, [sp, #OFFSET_NEXT]
 	ldr r1, [sp, #OFFSET_SOURCE]
 	cbz r0, done
@@ -211,4 +210,4 @@ fetch_half:
 	movs r2, #1
 	strb r2, [r1, #SOURCE_FAILED]
 	pop {r4, pc}
-	.size blake2s_mix, . - blake2s_mix
+	.size blake2s_block, . - blake2s_block
