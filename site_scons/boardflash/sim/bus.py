@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from boardflash.sim import flash as internal
-from boardflash.sim.engine import CoreBus, MpuFault
 from boardflash.sim.flash import Flash
 from boardflash.sim.iwdg import Iwdg
 from boardflash.sim.mpu import Mpu
+from boardflash.sim.slices import CoreBus, MpuFault
 from boardflash.sim.target import BusFault, Peripheral
 
 ITCM, RAM, SYSTEM, OPTIONS, WINDOW, PPB = 0, 0x20000000, 0x1FF00000, 0x1FFF0000, 0x90000000, 0xE0000000

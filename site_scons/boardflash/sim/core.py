@@ -14,9 +14,10 @@ from unicorn import arm_const as arm
 from boardflash.sim import entry
 from boardflash.sim import exceptions as exc
 from boardflash.sim.clocks import CycleCounter
-from boardflash.sim.engine import Engine, Stop, StopInfo
+from boardflash.sim.engine import Engine
 from boardflash.sim.exceptions import ExceptionState
 from boardflash.sim.mpu import Mpu
+from boardflash.sim.slices import Stop, StopInfo
 from boardflash.sim.systick import SysTick
 from boardflash.sim.target import InterruptSource, VirtualClock
 

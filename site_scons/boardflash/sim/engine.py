@@ -7,8 +7,6 @@ the emulation at the block where the slice ends. A register access happens at th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 import unicorn
@@ -17,6 +15,7 @@ from unicorn import arm_const as arm
 from boardflash.sim import thumb
 from boardflash.sim.blockhook import add_block_hook
 from boardflash.sim.clocks import PS
+from boardflash.sim.slices import CoreBus, MpuFault, Stop, StopInfo
 from boardflash.sim.target import BusFault, VirtualClock
 from boardflash.sim.waiting import WaitDetector
 
@@ -24,25 +23,6 @@ from boardflash.sim.waiting import WaitDetector
 SHIFT = 20
 _STORE_MASK = (1 << SHIFT) - 1
 _WFE, _WFI = 0xBF20, 0xBF30
-
-
-class Stop(Enum):
-    """Why a slice ended."""
-
-    BUDGET = auto()
-    WFE = auto()
-    WFI = auto()
-    BKPT = auto()
-    BREAKPOINT = auto()
-    SVC = auto()
-    EXCEPTION_RETURN = auto()
-    BUS_FAULT = auto()
-    MPU_FAULT = auto()
-    FETCH_FAULT = auto()
-    UNDEFINED = auto()
-    NO_COPROCESSOR = auto()
-    INVALID_STATE = auto()
-    UNALIGNED = auto()
 
 
 # Unicorn's exception numbers for M-profile (QEMU target/arm/cpu.h).
@@ -56,39 +36,6 @@ _INTERRUPTS = {
     18: Stop.INVALID_STATE,
     22: Stop.UNALIGNED,
 }
-
-
-@dataclass
-class StopInfo:
-    kind: Stop
-    pc: int
-    address: int = 0
-    write: bool = False
-    reason: str = ""
-
-
-class MpuFault(Exception):  # noqa: N818 - the architecture calls it a fault
-    """An access of the core that the MPU forbids."""
-
-    def __init__(self, address: int) -> None:
-        super().__init__(f"{address:#010x}")
-        self.address = address
-
-
-class CoreBus:
-    """What the engine asks of the board for an access that is not plain RAM or flash."""
-
-    def core_read(self, address: int, width: int) -> tuple[int, bool]:
-        """The value, and whether the read was pure. Raises BusFault or MpuFault."""
-        raise NotImplementedError
-
-    def core_write(self, address: int, value: int, width: int) -> bool:
-        """Returns whether the write is harmless in a wait. Raises BusFault or MpuFault."""
-        raise NotImplementedError
-
-    def flash_blocked(self, address: int) -> None:
-        """The core touched flash that is busy or unreadable: wait for it. Raises BusFault or MpuFault."""
-        raise NotImplementedError
 
 
 class Engine:

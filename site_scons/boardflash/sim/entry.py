@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from unicorn import arm_const as arm
 
 from boardflash.sim import exceptions as exc
-from boardflash.sim.engine import Stop, StopInfo
+from boardflash.sim.slices import Stop, StopInfo
 from boardflash.sim.target import BusFault
 
 if TYPE_CHECKING:
