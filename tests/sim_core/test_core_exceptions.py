@@ -80,6 +80,9 @@ def test_fault_without_a_handler_locks_the_core_up(board: SimulatedBoard) -> Non
     board.advance(MS)
     assert not board.halted()
     assert board.core.lockup
+    assert "after bus fault at pc 0x20000000, address 0x60000000" in board.core.lockup, (
+        "the first cause is told"
+    )
     assert word(board, 0xE000EDF0) & 1 << 19
     board.halt()
     assert board.read_register(15) == 0xFFFFFFFE

@@ -161,7 +161,13 @@ def raise_fault(core: Core, info: StopInfo) -> None:
             Stop.UNALIGNED: UNALIGNED,
         }.get(info.kind, UNDEFINSTR)
     name = info.kind.name.lower().replace("_", " ")
-    core.last_fault = f"{name} at pc {info.pc:#010x}, address {info.address:#010x}: {info.reason}"
+    fault = f"{name} at pc {info.pc:#010x}"
+    if number in (exc.BUS_FAULT, exc.MEM_MANAGE):
+        fault += f", address {info.address or info.pc:#010x}"
+    if info.reason:
+        fault += f" ({info.reason})"
+    nested = exc.HARD_FAULT in core.exceptions.active
+    core.last_fault = f"{fault}, after {core.last_fault}" if nested else fault
     escalate(core, number, info.pc)
 
 
