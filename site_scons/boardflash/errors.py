@@ -36,3 +36,11 @@ class BoardflashError(Exception):
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """What to do about an import that failed, for instance in a checkout used without being installed."""
+    return (
+        f"the Python package {error.name} is missing; install boardflash with its dependencies"
+        " (pip install boardflash, or pip install -e . in a checkout)"
+    )

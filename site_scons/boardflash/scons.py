@@ -25,7 +25,7 @@ import SCons.Environment
 import SCons.Errors
 import SCons.Node
 
-from boardflash.errors import BoardflashError
+from boardflash.errors import BoardflashError, missing_package
 from boardflash.resources import data_dir
 from boardflash.scons_request import Request, help_text, read_request
 
@@ -103,6 +103,8 @@ def told_at_read_time(function: F) -> F:
             return function(*args, **keywords)
         except BoardflashError as error:
             raise SCons.Errors.StopError(f"{error}{_calling_line()}") from None
+        except ModuleNotFoundError as error:
+            raise SCons.Errors.StopError(missing_package(error)) from None
 
     return wrapper  # type: ignore[return-value]
 

@@ -156,6 +156,18 @@ def test_a_fault_of_ours_is_one_line_too(cli, monkeypatch) -> None:
     assert "KeyError" in one_line(said) and "BOARDFLASH_DEBUG" in said.err
 
 
+def test_a_missing_dependency_tells_how_to_install(cli, monkeypatch) -> None:
+    from boardflash.cli import list_boards
+
+    def missing(_arguments: object) -> int:
+        raise ModuleNotFoundError("No module named 'elftools'", name="elftools")
+
+    monkeypatch.setattr(list_boards, "run", missing)
+    said = cli("list-boards")
+    assert said.code == ExitCode.INTERNAL
+    assert "elftools" in one_line(said) and "pip install" in said.err
+
+
 def test_control_c_is_one_line_and_130(cli, monkeypatch) -> None:
     from boardflash.cli import list_boards
 

@@ -133,6 +133,14 @@ def test_unknown_board_in_an_sconscript_names_file_and_line(project) -> None:
     assert 'did you mean "acme-panel"?' in line and "SConstruct, line" in line
 
 
+def test_a_missing_dependency_is_one_line(project) -> None:
+    project.write(
+        "SConstruct",
+        "import sys\nsys.modules['tomli'] = None\n" + (project.folder / "SConstruct").read_text(),
+    )
+    assert "pip install" in one_line(project)
+
+
 def test_broken_board_file_is_one_line(project) -> None:
     project.sconstruct('env.FlashApplication("app", "app.hex", "mine.toml")')
     project.write("mine.toml", "schema = \n")

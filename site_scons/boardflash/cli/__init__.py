@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from boardflash.errors import BoardflashError, ExitCode
+from boardflash.errors import BoardflashError, ExitCode, missing_package
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,6 +50,8 @@ def _run(argv: list[str]) -> int:
         return _failed(arguments, told, ExitCode.BAD_INPUT)
     except RecursionError:
         return _failed(arguments, "the input is nested too deeply", ExitCode.BAD_INPUT)
+    except ModuleNotFoundError as error:
+        return _failed(arguments, missing_package(error), ExitCode.INTERNAL)
     except Exception as error:
         if os.environ.get("BOARDFLASH_DEBUG"):
             raise
