@@ -25,7 +25,7 @@ from boardflash.program.work import (
     qspi_costs,
 )
 
-PROGRAM_CHUNK = 32 * 1024
+PROGRAM_CHUNK = 64 * 1024
 #: Blank pages between written ones are sent along up to this many bytes: cheaper than another command.
 SMALL_GAP = 1024
 BLANK_CHECK_PIECE = 256
@@ -108,7 +108,7 @@ class RegionJob:
         first = address - address % BLANK_CHECK_PIECE
         count = -(-(address + size - first) // BLANK_CHECK_PIECE)
 
-        def done(_result: Result, buffer: int) -> None:
+        def answer(_result: Result, buffer: int) -> None:
             flags = self._session.link.read_memory(buffer, -(-count // 4) * 4)[:count]
             self._note_written(unit, address, size, first, flags)
 
@@ -120,7 +120,7 @@ class RegionJob:
             space=count,
             expected_s=size / 20e6,
             limit_s=READ_LIMIT_S,
-            done=done,
+            answer=answer,
         )
 
     def _note_written(self, unit: Unit, address: int, size: int, first: int, flags: bytes) -> None:
@@ -135,7 +135,7 @@ class RegionJob:
                 start = None
 
     def _read(self, unit: Unit, address: int, size: int) -> Step:
-        def done(_result: Result, buffer: int) -> None:
+        def answer(_result: Result, buffer: int) -> None:
             data = self._session.link.read_memory(buffer, -(-size // 4) * 4)[:size]
             self._kept.setdefault(unit.address, []).append(Preserved(address, data))
             self.report.bytes_preserved += size
@@ -147,7 +147,7 @@ class RegionJob:
             space=size,
             expected_s=size / 20e6,
             limit_s=READ_LIMIT_S,
-            done=done,
+            answer=answer,
         )
 
     # Erase and program
@@ -181,7 +181,7 @@ class RegionJob:
         return UnitTask(unit, ((unit.address, bytes(content)),), kept)
 
     def _erase(self, unit: Unit) -> Step:
-        def done(_result: Result, _buffer: int) -> None:
+        def done() -> None:
             self.report.erases[unit.size] = self.report.erases.get(unit.size, 0) + 1
             self._progress.advance(0)
 
@@ -213,7 +213,7 @@ class RegionJob:
         first_page = address - address % self._costs.page_size
         pages = count_pages(b"\xff" * (address - first_page) + data, self._costs.page_size)
 
-        def done(_result: Result, _buffer: int) -> None:
+        def done() -> None:
             self.report.pages_programmed += pages
             self.report.bytes_programmed += len(data)
             self._progress.advance(len(data))

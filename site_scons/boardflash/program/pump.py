@@ -34,7 +34,8 @@ class Step:
     space: int = 0  # bytes of target RAM for the answer, where nothing is uploaded
     expected_s: float = 0.0  # typical time; paces the polling, decides nothing
     limit_s: float = 1.0  # datasheet maximum, for the silent-loader limit
-    done: Callable[[Result, int], None] | None = None  # called with the result and the buffer's address
+    done: Callable[[], None] | None = None  # called when the step has succeeded
+    answer: Callable[[Result, int], None] | None = None  # the same, with its result and buffer: costs a read
 
 
 @dataclass
@@ -191,9 +192,10 @@ class Pump:
                 )
 
     def _finish(self, region: int, flight: _Flight) -> None:
+        if flight.step.answer is not None:
+            flight.step.answer(self._session.result(region, flight.sequence), flight.buffer or 0)
         if flight.step.done is not None:
-            result = self._session.result(region, flight.sequence)
-            flight.step.done(result, flight.buffer or 0)
+            flight.step.done()
         if flight.buffer is not None:
             self._pool.free(flight.buffer)
 

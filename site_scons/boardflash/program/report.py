@@ -8,6 +8,8 @@ from typing import Any
 from boardflash.errors import ExitCode
 
 SCHEMA = 1
+#: Lines about single units in the text report; the JSON has them all.
+SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -158,16 +160,40 @@ def _region_lines(verb: str, region: RegionReport) -> list[str]:
         out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
     if region.restored:
         out.append(f"{region.name}: restored {region.restored:,} bytes of an interrupted run")
-    shown = region.reasons[:8]
+    groups = _grouped(region.reasons)
     out.extend(
-        f"{region.name}: {reason.address:#010x} {size_text(reason.size)}"
-        f" {'erased' if reason.erased else 'not erased'}, {reason.bytes_programmed:,} bytes programmed:"
-        f" {reason.reason}"
-        for reason in shown
+        f"{region.name}: {place} {'erased' if reason.erased else 'not erased'},"
+        f" {reason.bytes_programmed:,} bytes programmed: {reason.reason}"
+        for place, reason in groups[:SHOWN]
     )
-    if len(region.reasons) > len(shown):
-        out.append(f"{region.name}: {len(region.reasons) - len(shown)} more units, see --json")
+    if len(groups) > SHOWN:
+        out.append(f"{region.name}: {len(groups) - SHOWN} more units, see --json")
     return out
+
+
+def _grouped(reasons: list[UnitReason]) -> list[tuple[str, UnitReason]]:
+    """Adjoining units with one reason make one line."""
+    groups: list[list[UnitReason]] = []
+    for reason in sorted(reasons, key=lambda reason: reason.address):
+        last = groups[-1][-1] if groups else None
+        if (
+            last is not None
+            and last.address + last.size == reason.address
+            and (last.erased, last.reason) == (reason.erased, reason.reason)
+        ):
+            groups[-1].append(reason)
+        else:
+            groups.append([reason])
+    told = []
+    for group in groups:
+        first, last = group[0], group[-1]
+        size = last.address + last.size - first.address
+        place = f"{first.address:#010x} {size_text(size)}"
+        if len(group) > 1:
+            place = f"{first.address:#010x}..{last.address + last.size - 1:#010x} ({size_text(size)})"
+        programmed = sum(reason.bytes_programmed for reason in group)
+        told.append((place, UnitReason(first.address, size, first.erased, programmed, first.reason)))
+    return told
 
 
 def _region_json(region: RegionReport) -> dict[str, Any]:

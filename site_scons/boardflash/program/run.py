@@ -63,6 +63,7 @@ def flash(
             report = reports[name]
             report.granules_differing = work.differing
             report.bytes_unchanged = min(work.unchanged, report.image_bytes)
+            report.bytes_verified = report.bytes_unchanged  # by this session's first digest
             report.restored = effective[name].byte_count - images[name].byte_count
             jobs.append(
                 RegionJob(

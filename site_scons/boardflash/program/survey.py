@@ -48,7 +48,7 @@ def _digest_step(
     length = group[-1].end - group[0].address
     root = digest_of(b"".join(piece.digest for piece in group))
 
-    def done(result: Result, buffer: int) -> None:
+    def answer(result: Result, buffer: int) -> None:
         if result.detail == root:
             digests = [piece.digest for piece in group]
         else:
@@ -66,7 +66,7 @@ def _digest_step(
         space=len(group) * DIGEST_BYTES,
         expected_s=length / BYTES_PER_SECOND_TYPICAL,
         limit_s=1.0 + length / BYTES_PER_SECOND_AT_LEAST,
-        done=done,
+        answer=answer,
     )
 
 
