@@ -8,10 +8,7 @@
 #define NOR_WRITE_ENABLE       0x06u
 #define NOR_WRITE_STATUS3      0x11u /* Winbond, GigaDevice */
 #define NOR_READ_STATUS3       0x15u /* Winbond, GigaDevice; configuration register on Macronix */
-#define NOR_WRITE_STATUS2      0x31u
 #define NOR_READ_STATUS2       0x35u
-#define NOR_WRITE_STATUS2_S2B7 0x3Eu
-#define NOR_READ_STATUS2_S2B7  0x3Fu
 #define NOR_VOLATILE_ENABLE    0x50u /* Winbond, GigaDevice: the next status write is volatile */
 #define NOR_CLEAR_FLAG_STATUS  0x50u /* Micron */
 #define NOR_READ_SFDP          0x5Au
@@ -29,9 +26,6 @@
 
 #define NOR_SR1_WIP            (1u << 0)
 #define NOR_SR1_WEL            (1u << 1)
-#define NOR_SR1_QE             (1u << 6) /* S1B6 */
-#define NOR_SR2_QE             (1u << 1) /* S2B1 */
-#define NOR_SR2_QE_BIT7        (1u << 7) /* S2B7 */
 
 /* Micron flag status register */
 #define NOR_FSR_READY          (1u << 7)

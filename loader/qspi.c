@@ -7,7 +7,7 @@
 #include "time.h"
 
 #define RESET_SETTLE_MS 1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
-#define QPI_BUSY_MASK   0x83u /* WIP and WEL of an erase or program at work; bit 7 is a pulled-up line if nobody answers */
+#define QPI_BUSY_MASK   0x83u /* WIP and WEL of an operation at work; bit 7 is a pulled-up line if nobody answers */
 #define QPI_BUSY_VALUE  (NOR_SR1_WIP | NOR_SR1_WEL)
 
 enum step {
