@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
+
+from boardflash.description.load import load_board
+from boardflash.link.probes import open_link
 
 ROOT = Path(__file__).resolve().parents[2]
 FLASH = ("flash", "PROBE=sim", "BOARD=stm32f746g-disco")
 APP = "build/stm32f746g-disco/blinky-assets"
 MIB = 1024 * 1024
+GPIOI_MODER = 0x4002_2000  # RM0385 2.2.2, 6.4.1
 
 
 @dataclass
@@ -122,6 +127,32 @@ def test_code_data_and_pictures_are_where_the_linker_script_says(example: Exampl
     regions = {region["name"]: region for region in plan["regions"]}
     assert sum(size for _, size in regions["qspi"]["runs"]) > 1.5 * MIB
     assert regions["internal"]["address"] == 0x0800_0000
+
+
+def test_the_firmware_runs_from_the_flashed_board(example: Example, monkeypatch) -> None:
+    """Reset, .data copied from its load address, the LED's port set up, and no fault handler."""
+    monkeypatch.setenv("BOARDFLASH_STATE_DIR", example.project.environment["BOARDFLASH_STATE_DIR"])
+    with (example.folder / APP / "blinky-assets.elf").open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
+    board = load_board("stm32f746g-disco")
+    with open_link(
+        "sim",
+        board_name=board.name,
+        jlink_device=board.part.jlink_device,
+        interface=board.probe.interface,
+        speed_khz=board.probe.speed_khz,
+        under_reset=board.probe.connect_under_reset,
+    ) as link:
+        link.reset_and_run()
+        link.pause(0.2)
+        first = link.read_u32(symbols["beats"])
+        link.pause(0.2)
+        assert link.read_u32(symbols["beats"]) > first > 0
+        assert link.read_u32(symbols["pattern"]) == 0xA5F0_0FA5
+        assert link.read_u32(symbols["frame"]) == symbols["assets"] == 0x9000_0000
+        mode = link.read_u32(GPIOI_MODER)
+        assert mode >> 2 & 3 == 1, "PI1 is an output"
 
 
 def test_another_folder_gives_the_same_bytes(example: Example, make_project, tmp_path: Path) -> None:
