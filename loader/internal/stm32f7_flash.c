@@ -129,15 +129,17 @@ void flash_store(uint32_t address, const uint8_t *data)
 	switch (psize) {
 	case PSIZE_X32:
 		REG32(address) = load32(data);
+		barrier_sync();
 		break;
 	case PSIZE_X16:
 		REG16(address) = *(const volatile uint16_t *)(uintptr_t)data;
+		barrier_sync();
 		break;
 	default:
 		REG8(address) = *data;
+		barrier_sync();
 		break;
 	}
-	barrier_sync();
 }
 
 bool flash_result(uint32_t detail[4])
