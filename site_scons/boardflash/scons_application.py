@@ -21,12 +21,9 @@ from boardflash.scons import (
     load,
     loader_blob,
     own_environment,
-    probe_flags,
     probe_node,
-    region_flags,
-    report_flags,
 )
-from boardflash.scons_request import DEVICE_VERBS, Request
+from boardflash.scons_request import DEVICE_VERBS, Request, probe_flags, region_flags, report_flags
 
 COMPILED = (".c", ".cc", ".cpp", ".s", ".S", ".o")
 

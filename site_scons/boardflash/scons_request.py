@@ -10,6 +10,7 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from boardflash.errors import BoardflashError
 
@@ -163,6 +164,41 @@ Flashing (boardflash):
 Variables:
 {variables}
 """
+
+
+def region_flags(regions: Sequence[str]) -> list[str]:
+    return [f"--region={name}" for name in regions]
+
+
+def probe_flags(probe: str, request: Request) -> list[str]:
+    flags = [f"--probe={probe}"] if probe else []
+    if request.twin:
+        flags.append(f"--twin={request.twin}")
+    if request.trace:
+        flags.append(f"--trace={_for_probe(request.trace, probe, request)}")
+    return flags
+
+
+def report_flags(probe: str, request: Request) -> list[str]:
+    return [f"--json={_for_probe(request.json, probe, request)}"] if request.json else []
+
+
+def _for_probe(path: str, probe: str, request: Request) -> str:
+    """A file of its own for each of several probes: report.json becomes report-123.json."""
+    if len(request.probes) < 2:
+        return path
+    return str(Path(path).with_stem(f"{Path(path).stem}-{probe.replace(':', '-')}"))
+
+
+def option_flags(probe: str, request: Request) -> list[str]:
+    flags = report_flags(probe, request)
+    if request.trust != "digest":
+        flags.append(f"--trust={request.trust}")
+    if request.verify != "touched":
+        flags.append(f"--verify={request.verify}")
+    if request.force:
+        flags.append("--force")
+    return flags
 
 
 def _list(text: str) -> tuple[str, ...]:
