@@ -123,21 +123,39 @@ uint32_t flash_store_bytes(void)
 	return 1u << psize;
 }
 
-/* The access must be as wide as PSIZE, and a barrier must follow it: HAL, and forum reports of lost half words. */
+/* The access must be as wide as PSIZE, and a barrier must follow it: HAL, and forum reports of lost half words. Stores by
+ * their own functions, so that none is made conditional inside an IT block: an access that stalls there is hard to follow
+ * in a debugger.
+ */
+__attribute__((noinline)) static void store_byte(uint32_t address, const uint8_t *data)
+{
+	REG8(address) = *data;
+	barrier_sync();
+}
+
+__attribute__((noinline)) static void store_half(uint32_t address, const uint8_t *data)
+{
+	REG16(address) = *(const volatile uint16_t *)(uintptr_t)data;
+	barrier_sync();
+}
+
+__attribute__((noinline)) static void store_word(uint32_t address, const uint8_t *data)
+{
+	REG32(address) = load32(data);
+	barrier_sync();
+}
+
 void flash_store(uint32_t address, const uint8_t *data)
 {
 	switch (psize) {
 	case PSIZE_X32:
-		REG32(address) = load32(data);
-		barrier_sync();
+		store_word(address, data);
 		break;
 	case PSIZE_X16:
-		REG16(address) = *(const volatile uint16_t *)(uintptr_t)data;
-		barrier_sync();
+		store_half(address, data);
 		break;
 	default:
-		REG8(address) = *data;
-		barrier_sync();
+		store_byte(address, data);
 		break;
 	}
 }

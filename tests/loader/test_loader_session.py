@@ -1,4 +1,4 @@
-"""The host's side of the mailbox against a stand-in for the loader: few link calls, clear words on failure."""
+"""The host's side of the mailbox against a stand-in: few link calls, and clear words when it fails."""
 
 from __future__ import annotations
 
