@@ -123,9 +123,10 @@ uint32_t flash_store_bytes(void)
 	return 1u << psize;
 }
 
-/* The access must be as wide as PSIZE, and a barrier must follow it: HAL, and forum reports of lost half words. Stores by
- * their own functions, so that none is made conditional inside an IT block: an access that stalls there is hard to follow
- * in a debugger.
+/* The access must be as wide as PSIZE, and a barrier must follow it: HAL, and forum reports of lost half words.
+ *
+ * Each width has a function of its own so that no store is conditional in an IT block: on the simulated board the code
+ * behind such a store was seen to run under a stale IT state. Hardware does not need this.
  */
 __attribute__((noinline)) static void store_byte(uint32_t address, const uint8_t *data)
 {
