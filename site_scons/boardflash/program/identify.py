@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from boardflash.description.model import Board, Chip
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.loader.protocol import ChipIdentity
-from boardflash.loader.session import LoaderSession
+from boardflash.loader.protocol import ChipIdentity, Status
+from boardflash.loader.session import CommandFailed, LoaderSession
 from boardflash.program.report import DeviceIdentity
 
 
@@ -53,7 +53,7 @@ def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
     chip: Chip | None = None
     jedec = ""
     if qspi and board.qspi is not None:
-        identity = session.identify_chip()
+        identity = _ask_chip(session, board)
         chip = _match(board, identity)
         jedec = identity.jedec.hex(" ").upper()
         if identity.was_busy:
@@ -88,19 +88,31 @@ def _match(board: Board, identity: ChipIdentity) -> Chip:
     if best is not None:
         return best[1]
     answer = identity.jedec.hex(" ").upper()
-    known_ids = "; ".join(
-        f"{chip.name} has {' or '.join(known[:3].hex(' ').upper() for known in chip.jedec_ids)}"
-        for chip in board.qspi.chips
-    )
-    if len(set(identity.jedec)) == 1 and identity.jedec[0] in (0x00, 0xFF):
-        raise BoardflashError(
-            f"no QSPI chip answers (JEDEC ID reads {answer}): check [qspi.pins], the chip's supply, and that"
-            f" the chip is fitted; {known_ids}",
-            where=f"{board.name}: qspi",
-            code=ExitCode.WRONG_DEVICE,
-        )
     raise BoardflashError(
-        f"unknown chip: JEDEC ID {answer}; {known_ids}; if the board may carry it, add it to [qspi] chips",
+        f"unknown chip: JEDEC ID {answer}; {_known_ids(board)}; if the board may carry it,"
+        " add it to [qspi] chips",
         where=f"{board.name}: qspi",
         code=ExitCode.WRONG_DEVICE,
+    )
+
+
+def _ask_chip(session: LoaderSession, board: Board) -> ChipIdentity:
+    try:
+        return session.identify_chip()
+    except CommandFailed as error:
+        if error.result.status != Status.NO_CHIP:
+            raise
+        raise BoardflashError(
+            "no QSPI chip answers, its JEDEC ID reads all 0 or all 1: check [qspi.pins], the chip's supply,"
+            f" and that the chip is fitted; {_known_ids(board)}",
+            where=f"{board.name}: qspi",
+            code=ExitCode.WRONG_DEVICE,
+        ) from error
+
+
+def _known_ids(board: Board) -> str:
+    assert board.qspi is not None
+    return "; ".join(
+        f"{chip.name} has {' or '.join(known.hex(' ').upper() for known in chip.jedec_ids)}"
+        for chip in board.qspi.chips
     )

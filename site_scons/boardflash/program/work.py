@@ -116,13 +116,11 @@ def plan_work(
     if not differences and not force_guard:
         work.unchanged = image.byte_count
         return work
+    _refuse_protected(board, region, differences)
     costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
     guard_at = _guard_leaf(board, region, image) if region.name == "internal" else None
     leaves = _leaves(region, chip, image, differences, costs, guard_at)
-    try:
-        plan = plan_erases(leaves, costs.options, costs.chip_erase_us)
-    except BoardflashError as error:
-        raise BoardflashError(error.message, where=f"{board.name}: {region.name}", code=error.code) from error
+    plan = plan_erases(leaves, costs.options, costs.chip_erase_us)
     _fill(work, image, differences, leaves, plan, guard_at)
     touched = sum(
         size
@@ -234,6 +232,17 @@ def _by_leaf(region: Region, differences: Sequence[GranuleDifference]) -> dict[i
             address, size = next(units)
         found.setdefault(address, []).append(difference)
     return found
+
+
+def _refuse_protected(board: Board, region: Region, differences: Sequence[GranuleDifference]) -> None:
+    """A protected range is neither erased nor written; it may already hold its part of the image."""
+    for difference in differences:
+        if _protected(region, difference.address, difference.size):
+            raise BoardflashError(
+                "the image has other bytes here than the device, but the board file protects this range;"
+                " leave it out of the image, or out of [[protect]]",
+                where=f"{board.name}: {region.name} {difference.address:#010x}",
+            )
 
 
 def _protected(region: Region, address: int, size: int) -> bool:
