@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 from boardflash.description.load import load_board
-
 from boardflash.description.model import Board
 from boardflash.image.model import MemoryRange, Segment
 from boardflash.image.split import split

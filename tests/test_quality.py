@@ -84,6 +84,7 @@ def test_no_file_names_a_home_folder() -> None:
     named = [
         str(path.relative_to(ROOT))
         for path in source_files()
-        if re.search(r"/(?:home|Users|root)/\w", path.read_text(encoding="utf-8", errors="replace"))
+        if "tests" not in path.relative_to(ROOT).parts  # there absolute paths are bad input
+        and re.search(r"/(?:home|Users|root)/\w", path.read_text(encoding="utf-8", errors="replace"))
     ]
     assert named == []

@@ -19,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "site_scons"), str(ROOT / "tests"), str(Path(__file__).parent)]
 
+import planner  # noqa: E402
 from limits import link_seconds, page_seconds, write_limit  # noqa: E402
 
 from boardflash.program.report import FlashReport  # noqa: E402
@@ -114,6 +115,7 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"\npeak memory of this process {peak / 1024:.0f} MiB")
     command_rows()
+    planner.rows()
 
 
 if __name__ == "__main__":
