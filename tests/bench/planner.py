@@ -1,4 +1,4 @@
-"""How long the erase planner takes for a 128 MiB chip: `python tests/bench/planner.py`. CPU time, best of seven."""
+"""CPU time of the erase planner for a 128 MiB chip, best of seven: `python tests/bench/planner.py`."""
 
 from __future__ import annotations
 
@@ -43,17 +43,16 @@ def seconds(leaves: list[Leaf]) -> float:
     return best
 
 
+REGIMES = {"chip-limited": 10_000, "chip and link alike": 40_000, "link-limited": 160_000}
+
+
 def rows() -> None:
     print("\nerase planner, 128 MiB in 32,768 units, CPU time")
-    for name, link_us in (
-        ("chip-limited", 10_000),
-        ("chip and link alike", 40_000),
-        ("link-limited", 160_000),
-    ):
-        times = ", ".join(
-            f"{share:.0%} dirty {seconds(chip(share, link_us)) * 1000:.0f} ms" for share in (0.1, 0.5, 1.0)
-        )
-        print(f"{name:42s} {times}")
+    for name, link_us in REGIMES.items():
+        times = [
+            f"{share:.0%} dirty {seconds(chip(share, link_us)) * 1000:.0f} ms" for share in (0.1, 0.5, 1)
+        ]
+        print(f"{name:42s} {', '.join(times)}")
 
 
 if __name__ == "__main__":
