@@ -243,6 +243,7 @@ class SimulatedBoard:
         for peripheral in peripherals:
             peripheral.reset()
         self.rcc.reset()
+        self.bus.settings_changed()
         self.rcc.set_reset_flags(flags)
         self.core.set_hclk(self.rcc.hclk_hz)
         self._protect_flash()
@@ -261,6 +262,8 @@ class SimulatedBoard:
         self.iwdg.freeze(self.core.halted and self.dbgmcu.stops_watchdog)
 
     def _register_written(self, peripheral: Peripheral) -> None:
+        if peripheral is self.rcc or isinstance(peripheral, SystemControl):
+            self.bus.settings_changed()
         if peripheral is self.dbgmcu:
             self._freeze_watchdog()
         elif peripheral is self.flash:

@@ -64,6 +64,7 @@ class Bus(CoreBus):
         """Why flash cannot be read at all now, if so."""
         self.on_memory_written: Callable[[int, int], None] = lambda address, size: None
         self._mpu = mpu
+        self._settled_page: dict[int, Peripheral] = {}
         self._watchdog: Iwdg | None = None
 
     def attach(
@@ -77,9 +78,25 @@ class Bus(CoreBus):
     # -- the core's side ------------------------------------------------------------------------
 
     def core_read(self, address: int, width: int) -> tuple[int, bool]:
+        peripheral = self._settled_page.get(address >> 10)
+        if peripheral is not None:
+            offset = address - self.slots[address >> 10].base
+            pure = peripheral.read_is_pure(offset)
+            return peripheral.read(offset, width), pure
         if not self._mpu().allows(address, write=False):
             raise MpuFault(address)
+        self._settle_page(address)
         return self._read(address, width)
+
+    def settings_changed(self) -> None:
+        """Clocks or the MPU were set, or reset: ask them again at the next access."""
+        self._settled_page.clear()
+
+    def _settle_page(self, address: int) -> None:
+        """Remember that all of this KiB may be read and is clocked, where that can be said of all of it."""
+        slot = self.slots.get(address >> 10)
+        if slot is not None and self._mpu().coarse and (slot.clocked is None or slot.clocked()):
+            self._settled_page[address >> 10] = slot.peripheral
 
     def core_write(self, address: int, value: int, width: int) -> bool:
         if not self._mpu().allows(address, write=True):

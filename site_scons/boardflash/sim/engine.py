@@ -13,8 +13,8 @@ import unicorn
 from unicorn import arm_const as arm
 
 from boardflash.sim import thumb
-from boardflash.sim.blockhook import add_block_hook
 from boardflash.sim.clocks import PS
+from boardflash.sim.hooks import add_block_hook, map_registers
 from boardflash.sim.slices import CoreBus, MpuFault, Stop, StopInfo
 from boardflash.sim.target import BusFault, VirtualClock
 from boardflash.sim.waiting import WaitDetector
@@ -67,7 +67,7 @@ class Engine:
 
     def _hook(self) -> None:
         uc = self.uc
-        self._block_hook = add_block_hook(uc, self._on_block, self._abort)
+        self._kept: list[object] = [add_block_hook(uc, self._on_block, self._abort)]
         uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         uc.hook_add(unicorn.UC_HOOK_MEM_UNMAPPED, self._on_unmapped)
         uc.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._on_protected_write)
@@ -83,13 +83,7 @@ class Engine:
         self.uc.mem_map_ptr(address, size, permissions, pointer)
 
     def map_registers(self, base: int, size: int) -> None:
-        def read(_uc: Any, offset: int, width: int, _data: Any) -> int:
-            return self._register_read(base + offset, width)
-
-        def write(_uc: Any, offset: int, width: int, value: int, _data: Any) -> None:
-            self._register_write(base + offset, value, width)
-
-        self.uc.mmio_map(base, size, read, None, write, None)
+        self._kept.append(map_registers(self.uc, base, size, self._register_read, self._register_write))
 
     def protect(self, address: int, size: int, readable: bool) -> None:
         """Let reads of this (read-only) memory through, or make each one ask `flash_blocked`."""

@@ -96,6 +96,11 @@ class Mpu:
                 return region.allows(write)
         return bool(self.control & _PRIVDEFENA)
 
+    @property
+    def coarse(self) -> bool:
+        """Whatever holds for an address holds for its whole KiB: no region's eighth is smaller."""
+        return not self.enabled or all(region.size >= 8 * 1024 for region in self.regions)
+
     def allows_execution(self, address: int) -> bool:
         if not self.enabled:
             return True
