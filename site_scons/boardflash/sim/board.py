@@ -208,6 +208,7 @@ class SimulatedBoard:
         quadspi_clock = self._gate(clocks.AHB3ENR, _QUADSPI_BIT)
         bus.attach(0xA0001000, self.quadspi, quadspi_clock)
         bus.window, bus.window_clocked = self.quadspi, quadspi_clock
+        bus.stream = self.quadspi
         self.rcc.on_reset[clocks.AHB3RSTR, _QUADSPI_BIT] = self.quadspi.reset
         self.rcc.on_reset[clocks.APB1RSTR, 28] = self.pwr.reset
         bus.attach(0xE0001000, self.dwt, None, 0x1000)

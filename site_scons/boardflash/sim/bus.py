@@ -43,6 +43,13 @@ class Window(Protocol):
     def window_bytes(self, offset: int, size: int) -> bytes: ...
 
 
+class Stream(Peripheral, Protocol):
+    """A peripheral that is written to in long runs."""
+
+    def write_is_quiet(self, offset: int) -> bool:
+        """A write there changes nothing that the core could notice by itself: no interrupt, no clock."""
+
+
 @dataclass(frozen=True)
 class Slot:
     peripheral: Peripheral
@@ -65,6 +72,8 @@ class Bus(CoreBus):
         self.on_memory_written: Callable[[int, int], None] = lambda address, size: None
         self._mpu = mpu
         self._settled_page: dict[int, Peripheral] = {}
+        self.stream: Stream | None = None
+        self._stream_pages: dict[int, Stream] = {}
         self._watchdog: Iwdg | None = None
 
     def attach(
@@ -91,16 +100,29 @@ class Bus(CoreBus):
     def settings_changed(self) -> None:
         """Clocks or the MPU were set, or reset: ask them again at the next access."""
         self._settled_page.clear()
+        self._stream_pages.clear()
 
     def _settle_page(self, address: int) -> None:
         """Remember that all of this KiB may be read and is clocked, where that can be said of all of it."""
         slot = self.slots.get(address >> 10)
-        if slot is not None and self._mpu().coarse and (slot.clocked is None or slot.clocked()):
+        if slot is not None and self._settles(slot):
             self._settled_page[address >> 10] = slot.peripheral
 
+    def _settles(self, slot: Slot) -> bool:
+        return self._mpu().coarse and (slot.clocked is None or slot.clocked())
+
     def core_write(self, address: int, value: int, width: int) -> bool:
+        stream = self._stream_pages.get(address >> 10)
+        if stream is not None:
+            offset = address - self.slots[address >> 10].base
+            if stream.write_is_quiet(offset):
+                stream.write(offset, value, width)
+                return False
         if not self._mpu().allows(address, write=True):
             raise MpuFault(address)
+        slot = self.slots.get(address >> 10)
+        if slot is not None and slot.peripheral is self.stream and self._settles(slot):
+            self._stream_pages[address >> 10] = self.stream
         return self._write(address, value, width)
 
     def flash_blocked(self, address: int) -> None:

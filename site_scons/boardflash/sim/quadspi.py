@@ -115,6 +115,10 @@ class QuadSpi:
     def read(self, offset: int, width: int) -> int:
         if offset == DR:
             return self._read_dr(width)
+        if offset == SR and width == 4 and self._filling is not None:
+            status = self._filling_status(self._filling)
+            if status is not None:
+                return status
         self._settle()
         register = offset & ~3
         if register == SR:
@@ -163,6 +167,10 @@ class QuadSpi:
             timed = self._r[CR] & TCEN and not transfer.done
             return self._timeout_ps(transfer) if timed else None
         return transfer.next_change_ps(self._clock.now_ps)
+
+    def write_is_quiet(self, offset: int) -> bool:
+        """DR, while no flag may interrupt."""
+        return offset == DR and not self._r[CR] >> 16 & 0x1F
 
     def next_irq_ps(self) -> int | None:
         """When the interrupt line may next rise by itself."""
@@ -248,6 +256,14 @@ class QuadSpi:
         if self._stuck or (transfer is not None and (not transfer.done or level > 0 or self._mapped)):
             status |= BUSY
         return status | level << 8
+
+    def _filling_status(self, transfer: Write) -> int | None:
+        """`_status` while an indirect write drains, the state that software polls most; None at its end."""
+        level = transfer.draining(self._clock.now_ps)
+        if level is None or not self._r[CR] & EN:
+            return None
+        ready = FTF if FIFO_BYTES - level > self._r[CR] >> 8 & 31 else 0
+        return self._flags | BUSY | ready | level << 8
 
     def _write_cr(self, value: int) -> None:
         old = self._r[CR]

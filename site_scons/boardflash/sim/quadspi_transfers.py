@@ -90,6 +90,14 @@ class Write(Transfer):
     def level(self, now: int) -> int:
         return len(self._data) - self._sent(now)
 
+    def draining(self, now: int) -> int | None:
+        """`level`, as long as bytes of the transfer are still to be sent; None afterwards."""
+        sent = self._base + ((now - self._base_ps) // self.byte_ps if now > self._base_ps else 0)
+        have = len(self._data)
+        if sent >= self.total or self.done:
+            return None
+        return have - sent if have > sent else 0
+
     def room_ps(self, now: int, count: int) -> int | None:
         """When `count` bytes fit into the FIFO; None = never."""
         over = self.level(now) + count - FIFO_BYTES
@@ -275,12 +283,12 @@ class Poll(Transfer):
 
     def settle(self, now: int) -> None:
         while not self.done:
+            if self._repeats >= 2:
+                self._skip(now)
             complete = self._complete_ps(self._next_ps)
             if complete > now:
                 return
             self._poll(complete)
-            if not self.done and self._repeats >= 2:
-                self._skip(now)
 
     def _complete_ps(self, start_ps: int) -> int:
         return start_ps + len(self.frame.header) * self.clock_ps + self._count * self.byte_ps
@@ -303,15 +311,17 @@ class Poll(Transfer):
                 self.end_ps = complete_ps
 
     def _skip(self, now: int) -> None:
-        """Leave out the polls that find the chip as the last ones did."""
-        period = self._complete_ps(self._next_ps) - self._next_ps + self._gap_ps
-        count = (now - self._complete_ps(self._next_ps)) // period
+        """Leave out the polls that are over before the chip changes: they find it as the last ones did."""
+        first = self._complete_ps(self._next_ps)
         change = self.wire.next_chip_change_ps()
-        if change is not None:
-            count = min(count, (change - self._complete_ps(self._next_ps)) // period)
-        if count > 0:
-            self._next_ps += count * period
-            self._repeats += count
+        last = now if change is None else min(now, change - 1)
+        if last < first:
+            return
+        period = first - self._next_ps + self._gap_ps
+        count = (last - first) // period + 1
+        self._next_ps += count * period
+        self._repeats += count
+        self.fresh = True
 
     def next_change_ps(self, now: int) -> int | None:
         if self.done:
