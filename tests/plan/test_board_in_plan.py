@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from boardflash.description.facts import board_digest
 from boardflash.description.load import list_boards, load_board
 from boardflash.description.model import Board
 from boardflash.plan.encode import canonical, decode, encode, pretty
-from boardflash.plan.model import digest_of_board, portable
+from boardflash.plan.model import portable
 
 NAMES = [entry.name for entry in list_boards()]
 
@@ -24,5 +25,5 @@ def test_a_board_reads_back_from_the_json_of_a_plan(name: str) -> None:
     data = json.loads(pretty(encode(board)))
     again = decode(Board, data, where="plan.json", key="board")
     assert again == board
-    assert digest_of_board(again) == digest_of_board(load_board(name))
+    assert board_digest(again) == board_digest(load_board(name))
     assert canonical(encode(again)) == canonical(data)

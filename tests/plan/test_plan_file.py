@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from boardflash.description.facts import board_digest
 from boardflash.errors import BoardflashError
 from boardflash.image.inputs import InputSpec
 from boardflash.plan.describe import describe
 from boardflash.plan.file import load_plan, make_plan
-from boardflash.plan.model import FlashPlan, LoaderRef, digest_of_board
+from boardflash.plan.model import FlashPlan, LoaderRef
 from plan.plan_boards import make_board, make_split, write_inputs, write_loader
 
 
@@ -126,8 +127,8 @@ def test_one_changed_byte_changes_the_digest_of_the_plan(tmp_path: Path) -> None
 
 def test_every_fact_of_the_board_counts_but_its_folder_does_not() -> None:
     board = make_board()
-    assert digest_of_board(board) == digest_of_board(make_board("/other/testboard.toml"))
-    assert digest_of_board(board) != digest_of_board(replace(board, boot_guard="never"))
+    assert board_digest(board) == board_digest(make_board("/other/testboard.toml"))
+    assert board_digest(board) != board_digest(replace(board, boot_guard="never"))
 
 
 def test_a_loader_that_changed_behind_the_build_is_refused(tmp_path: Path) -> None:

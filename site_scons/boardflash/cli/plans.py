@@ -80,7 +80,8 @@ def ram_of(board: Board) -> list[MemoryRange]:
     """Where an application's segments may lie without being flashed."""
     from boardflash.image.model import MemoryRange
 
-    return [MemoryRange("RAM", board.mcu.ram_base, board.mcu.ram_size)]
+    memories = ((board.mcu.ram_base, board.mcu.ram_size), *board.mcu.other_ram)
+    return [MemoryRange("RAM", base, size) for base, size in memories]
 
 
 def cached_loader(board: Board, toolchain: Toolchain) -> LoaderArtefact:

@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from boardflash.description.facts import board_digest
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
 from boardflash.image.inputs import InputSpec, read_input
@@ -25,7 +26,6 @@ from boardflash.plan.model import (
     RegionDocument,
     RegionPlan,
     all_assumptions,
-    digest_of_board,
     document_of,
     portable,
     read_checked,
@@ -42,7 +42,7 @@ def make_plan(
     relative = Path(os.path.relpath(loader.file, folder)).as_posix()
     plan = FlashPlan(
         board=portable(board),
-        board_digest=digest_of_board(board),
+        board_digest=board_digest(board),
         loader=PlannedLoader(relative, loader.sha256, loader.toolchain, loader.protocol),
         inputs=tuple(
             PlannedInput(spec.path.name, hashlib.sha256(read_input(spec.path)).hexdigest()) for spec in inputs
@@ -138,7 +138,7 @@ def _region_of(document: RegionDocument) -> RegionPlan:
 def _check_board(document: PlanDocument, where: str) -> None:
     """What stands in the plan twice must agree, or a reader would believe what the programmer does not do."""
     board = document.board
-    found = digest_of_board(board)
+    found = board_digest(board)
     if document.board_digest != found:
         raise BoardflashError(
             f"the board's facts were changed by hand: their digest is {found[:12]}..., "

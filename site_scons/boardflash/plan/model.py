@@ -178,11 +178,6 @@ def portable(value: T) -> T:
     return value
 
 
-def digest_of_board(board: Board) -> str:
-    """SHA-256 over all facts of a board; the folder it was read from does not count."""
-    return hashlib.sha256(canonical(encode(portable(board)))).hexdigest()
-
-
 def region_image(planned: RegionPlan, region: Region, data: bytes) -> RegionImage:
     """The image that `data`, the contents of the region's file, stands for."""
     runs = tuple(
