@@ -73,12 +73,13 @@ def test_registers_and_array_are_saved_and_restored() -> None:
 
 def test_order_numbers_with_package_codes_are_known() -> None:
     assert create_chip("N25Q128A13ESE40", VirtualClock()).name == N25Q
-    assert part_names() == ["MX25L51245G", "N25Q128A13", "W25Q128JV-IM", "W25Q128JV-IQ"]
+    assert {"MX25L51245G", "N25Q128A13", "W25Q128JV-IM", "W25Q128JV-IQ"} <= set(part_names())
+    assert all(create_chip(name, VirtualClock()).name == name for name in part_names())
 
 
 def test_an_unknown_chip_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(BoardflashError, match="N25Q128A13, W25Q128JV-IM, W25Q128JV-IQ"):
-        create_chip("W25Q64", VirtualClock())
+    with pytest.raises(BoardflashError, match="N25Q128A13, .*W25Q128JV-IM, W25Q128JV-IQ"):
+        create_chip("W25Q80DV", VirtualClock())
 
 
 def test_options_from_a_table() -> None:

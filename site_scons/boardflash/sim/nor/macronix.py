@@ -1,4 +1,4 @@
-"""Macronix MX25L of 256 Mbit and up: 4-byte addressing, configuration register, QPI, security register.
+"""Macronix MX25L: configuration register, QPI, security register; above 128 Mbit 4-byte addressing.
 
 Implements MX66L1G45G v1.5 and its family as far as reference facts carry it (nor-behaviour.md sections 2
 to 7). What none of them states and is remembered from the datasheet is marked (memory).
@@ -6,6 +6,7 @@ to 7). What none of them states and is remembered from the datasheet is marked (
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from boardflash.sim.nor.cells import PS_PER_US
@@ -53,7 +54,7 @@ class Macronix(SerialNor):
             self.protocol = Protocol.QPI
         if options.continuous_read:
             self.continuous = self.instructions[0xEB]
-        self.four_byte = options.four_byte
+        self.four_byte = options.four_byte and self.large
         self.powered_down = options.deep_power_down
         if options.busy_ms:
             self.write_enabled = True
@@ -83,11 +84,16 @@ class Macronix(SerialNor):
     # The wire.
 
     @property
+    def large(self) -> bool:
+        """More than three address bytes reach."""
+        return self.size > 1 << 24
+
+    @property
     def quad_enabled(self) -> bool:
         return bool(self.sr & _QE)
 
     def hold_enabled(self) -> bool:
-        """IO3 is RESET# or NC on the 512 Mbit parts, HOLD# on none of them (memory)."""
+        """IO3 is RESET# or NC on these parts, HOLD# on none of them (memory)."""
         return False
 
     def accepts(self, opcode: int, instruction: Instruction | None) -> bool:
@@ -159,7 +165,11 @@ class Macronix(SerialNor):
             (0x38, 0x3E, _spi_only(self.page_program("4 x I/O page program", (4, 4), quad=True))),
         ):
             table[opcode] = read
-            table[opcode_4b] = replace(read, name=f"{read.name}, 4-byte address", address=4)
+            if self.large:
+                table[opcode_4b] = replace(read, name=f"{read.name}, 4-byte address", address=4)
+        if not self.large:
+            for opcode in (0xB7, 0xE9, 0xC5, 0xC8):
+                del table[opcode]
         return table
 
     def _jedec(self) -> bytes:
@@ -226,6 +236,11 @@ class Macronix(SerialNor):
             unit = cut_off.size if cut_off.kind == "erase" and cut_off.size < self.size else 0
             recovery_us = _RECOVERY_US[cut_off.kind, unit]
             self._deaf_until_ps = self.at_ps + recovery_us * PS_PER_US
+
+    def begin(self, kind: str, start: int, size: int, took_ps: int, finish: Callable[[], None]) -> None:
+        """The next program or erase puts its own fail bit back to 0 (memory)."""
+        self.security &= ~{"erase": _E_FAIL, "program": _P_FAIL}.get(kind, 0)
+        super().begin(kind, start, size, took_ps, finish)
 
     def failed(self, kind: str) -> None:
         self.security |= _E_FAIL if kind == "erase" else _P_FAIL

@@ -1,7 +1,7 @@
-"""Micron N25Q (128 Mbit, 3 V): extended SPI, dual and quad protocol, XIP, flag status register.
+"""Micron N25Q and MT25Q (3 V): extended SPI, dual and quad protocol, XIP, flag status register.
 
-Implements the N25Q128A datasheet as far as reference facts carry it (nor-behaviour.md sections 2, 3, 6
-and 7). What none of them states and is remembered from the datasheet is marked (memory).
+Implements the N25Q128A, N25Q256A and MT25QL256 datasheets as far as reference facts carry them
+(nor-behaviour.md sections 2, 3, 5, 6 and 7). What none of them states and is remembered from the datasheet is marked (memory).
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from boardflash.sim.target import VirtualClock
 _SECTOR = 0x1_0000
 _NVCR_WRITE_US = 200_000  # typical (memory of the datasheet)
 _FSR_READY, _FSR_ERASE_SUSPENDED, _FSR_ERASE, _FSR_PROGRAM = 0x80, 0x40, 0x20, 0x10
-_FSR_PROGRAM_SUSPENDED, _FSR_PROTECTION = 0x04, 0x02
+_FSR_PROGRAM_SUSPENDED, _FSR_PROTECTION, _FSR_FOUR_BYTE = 0x04, 0x02, 0x01
 _FSR_ERRORS = _FSR_ERASE | _FSR_PROGRAM | _FSR_PROTECTION
 _XIP_AT_POWER_ON = {0: 0x0B, 1: 0x3B, 2: 0xBB, 3: 0x6B, 4: 0xEB}  # NVCR 11:9 (memory)
+# What takes four address bytes in every mode, on parts that have it (chips.toml MT25QL256ABA).
+_NATIVE = {0x03: 0x13, 0x0B: 0x0C, 0x3B: 0x3C, 0xBB: 0xBC, 0x6B: 0x6C, 0xEB: 0xEC, 0x02: 0x12, 0x32: 0x34}
 _SPI_ONLY = frozenset({Protocol.SPI})
 _MULTI_ONLY = frozenset({Protocol.DPI, Protocol.QPI})
 
@@ -31,7 +33,7 @@ class Micron(SerialNor):
         self.sr = part.registers["sr"]
         self.nvcr = part.registers["nvcr"]
         self.vcr = self.evcr = 0xFF
-        self.fsr = 0
+        self.fsr = self.ear = 0
         self.locks: dict[int, int] = {}
         self.instructions = self._table()
         self.restore(dict(options.registers))
@@ -39,6 +41,8 @@ class Micron(SerialNor):
         self._start(options)
 
     def _start(self, options: ChipOptions) -> None:
+        if options.four_byte and self.large:
+            self.four_byte = True
         if options.qpi:
             self.evcr &= 0x7F
             self.protocol = Protocol.QPI
@@ -67,8 +71,9 @@ class Micron(SerialNor):
         dummies = nvcr >> 12
         self.vcr = dummies << 4 | 0x0B
         self.evcr = 0xDF & ~(0 if nvcr & 0x10 else 0x10)  # bit 4 hold/reset; reset value DF
-        self.fsr = 0
+        self.fsr = self.ear = 0
         self.locks = {}
+        self.four_byte = self.large and not nvcr & 0x01
         if not nvcr & 0x08:
             self.evcr &= 0x7F
         if not nvcr & 0x04:
@@ -95,9 +100,23 @@ class Micron(SerialNor):
         value = self.fsr | (0 if self.busy else _FSR_READY)
         if self.rests is not None:
             value |= _FSR_ERASE_SUSPENDED if self.rests.kind == "erase" else _FSR_PROGRAM_SUSPENDED
+        if self.four_byte:
+            value |= _FSR_FOUR_BYTE
         return value
 
     # The wire.
+
+    @property
+    def large(self) -> bool:
+        """More than three address bytes reach."""
+        return self.size > 1 << 24
+
+    def effective_address(self) -> int:
+        """In 3-byte mode the extended address register gives the upper byte."""
+        assert self.instruction is not None
+        if self.instruction.address == 4 or self.four_byte:
+            return self.address
+        return self.address | self.ear << 24
 
     def hold_enabled(self) -> bool:
         return bool(self.evcr & 0x10)
@@ -166,7 +185,39 @@ class Micron(SerialNor):
             0x32: self.page_program("quad input fast program", (1, 4)),
             0x12: self.page_program("extended quad input fast program", (4, 4)),
         }
+        if self.large:
+            table |= {
+                0xB7: Instruction("enter 4-byte mode", lambda: self._set_four_byte(True)),
+                0xE9: Instruction("exit 4-byte mode", lambda: self._set_four_byte(False)),
+                0xC8: Instruction(
+                    "read extended address register",
+                    source=self.repeated(lambda: bytes([self.ear])),
+                    data=Data.OUT,
+                ),
+                0xC5: Instruction("write extended address register", self._write_ear, data=Data.IN),
+            }
+        if "second_generation" in self.part.features:  # MT25Q: 12h is no quad program any more
+            table[0x38] = table.pop(0x12)
+            table[0x3E] = replace(table[0x38], address=4)
+            table |= {native: replace(table[opcode], address=4) for opcode, native in _NATIVE.items()}
+            table[0x35] = Instruction("enter quad protocol", lambda: self._set_quad_protocol(True))
+            table[0xF5] = Instruction("exit quad protocol", lambda: self._set_quad_protocol(False))
         return table
+
+    def _set_four_byte(self, on: bool) -> None:
+        """Needs WREN (nor-behaviour.md section 2), which it uses up (memory)."""
+        if self.write_enabled:
+            self.four_byte = on
+            self.write_enabled = False
+
+    def _set_quad_protocol(self, on: bool) -> None:
+        self.evcr = self.evcr & 0x7F if on else self.evcr | 0x80
+        self._follow_evcr()
+
+    def _write_ear(self) -> None:
+        if self.write_enabled and len(self.data) == 1:
+            self.ear = self.data[0]
+            self.write_enabled = False
 
     def _id(self, first: int, count: int) -> bytes:
         """Three bytes, length 10h, extended ID, customer data; then nothing is driven (memory)."""

@@ -26,6 +26,8 @@ _QPI_ONLY = frozenset({Protocol.QPI})
 
 
 class Winbond(SerialNor):
+    quad_bit = _QE  # of SR2
+
     def __init__(self, part: Part, clock: VirtualClock, options: ChipOptions) -> None:
         super().__init__(part, clock, options)
         self.qe_fixed = "qe_fixed" in part.features
@@ -38,7 +40,7 @@ class Winbond(SerialNor):
         start = dict(options.registers)
         if options.quad_enable is not None:
             sr2 = start.get("sr2", self.nv["sr2"])
-            start["sr2"] = sr2 | _QE if options.quad_enable else sr2 & ~_QE
+            start["sr2"] = sr2 | self.quad_bit if options.quad_enable else sr2 & ~self.quad_bit
         self.restore(start)
         self.power_up()
         self._start(options)
@@ -87,7 +89,7 @@ class Winbond(SerialNor):
 
     @property
     def quad_enabled(self) -> bool:
-        return bool(self.sr2 & _QE)
+        return bool(self.sr2 & self.quad_bit)
 
     def hold_enabled(self) -> bool:
         """With QE = 0, IO3 is HOLD# (SR3 HOLD/RST = 0, as delivered)."""
@@ -227,17 +229,22 @@ class Winbond(SerialNor):
             if name == "sr1":
                 value &= 0xFC
             elif name == "sr2":
-                value = value & (_CMP | _LB | _QE | _SRL) | present["sr2"] & _LB  # LB bits are OTP
-                if self.qe_fixed:
-                    value |= _QE
+                value = self._sr2_written(value)
             else:
-                value &= _HOLD_RST | _DRV | _WPS
+                value = self._sr3_written(value)
             present[name] = value
         self.sr1, self.sr2, self.sr3 = present["sr1"], present["sr2"], present["sr3"]
         if not volatile:
             self.nv = present
             self.dirty = True
             self.begin("register", 0, 0, self.part.register_write_us * PS_PER_US, _nothing)
+
+    def _sr2_written(self, value: int) -> int:
+        value = value & (_CMP | _LB | _QE | _SRL) | self.sr2 & _LB  # LB bits are OTP
+        return value | _QE if self.qe_fixed else value
+
+    def _sr3_written(self, value: int) -> int:
+        return value & (_HOLD_RST | _DRV | _WPS)
 
     def _registers_locked(self) -> bool:
         """SRL: until the next power-up. SRP: while WP# is low, which with QE = 1 is no WP# (W256)."""

@@ -1,0 +1,22 @@
+"""GigaDevice GD25Q (128 Mbit): the status registers of Winbond, each written alone.
+
+Implements GD25Q128E as far as reference facts carry it (nor-behaviour.md section 3; chips.toml: 01h, 31h
+and 11h in the data sheet's index). What none of them states is marked (memory).
+"""
+
+from __future__ import annotations
+
+from boardflash.sim.nor.winbond import Winbond
+
+
+class GigaDevice(Winbond):
+    """SR1 bits 6:2 are BP4-0: BP4 and BP3 stand where Winbond has SEC and TB, with their meaning (memory)."""
+
+    def _write_sr1(self) -> None:
+        """One byte; with a second one CS# does not rise where it must, and nothing is written (memory)."""
+        if len(self.data) == 1:
+            self._write_registers({"sr1": self.data[0]})
+
+    def _sr3_written(self, value: int) -> int:
+        """No individual block locks, so no WPS; DRV and HOLD/RST as Winbond has them (memory)."""
+        return super()._sr3_written(value) & ~0x04
