@@ -75,11 +75,12 @@ def environment(cache: Path) -> Path:
 class PyocdBench:
     """One simulated board, kept on disk from one pyOCD run to the next."""
 
-    def __init__(self, python: Path, folder: Path, twin: str, serial: str) -> None:
+    def __init__(self, python: Path, folder: Path, twin: str, serial: str, flm: Path | None = None) -> None:
         self.python = python
         self.folder = folder
         self.twin = twin
         self.serial = serial
+        self.flm = flm  # of the QSPI region; without it pyOCD sees the internal flash alone
         self._plugin = folder / "plugin"
         self._announce_plugin()
 
@@ -88,6 +89,8 @@ class PyocdBench:
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         peer = {"twin": self.twin, "state": str(self.folder), "serial": self.serial, "report": str(report)}
+        if self.flm is not None:
+            peer["flm"] = str(self.flm)
         path = os.pathsep.join(map(str, (self._plugin, ROOT / "site_scons", ROOT / "tests")))
         command = [str(self.python), "-m", "pyocd", "load", "-v", "--no-wait", "--no-config"]
         command += ["-u", self.serial, "-t", "cortex_m", "-M", "halt", "-f", "4m"]

@@ -1,0 +1,55 @@
+/* The interface between a debug host and a CMSIS-Pack flash algorithm (CMSIS-Pack specification, "Flash programming";
+ * field layout as pyOCD and probe-rs parse it, reference flash-engines section 8).
+ */
+#ifndef BOARDFLASH_FLM_H
+#define BOARDFLASH_FLM_H
+
+#include "hardware.h"
+
+#define FLM_NAME_SIZE   128u
+#define FLM_SECTORS_MAX 512u
+#define FLM_SECTORS_END 0xFFFFFFFFu
+
+enum flm_function { FLM_ERASE = 1, FLM_PROGRAM = 2, FLM_VERIFY = 3 };
+
+struct flm_sectors {
+	uint32_t size;
+	uint32_t offset; /* where sectors of this size begin */
+};
+
+struct flm_device {
+	uint16_t version;
+	char name[FLM_NAME_SIZE];
+	uint16_t type;
+	uint32_t base;
+	uint32_t size;
+	uint32_t page_size;
+	uint32_t reserved;
+	uint8_t empty;
+	uint32_t program_max_ms;
+	uint32_t erase_max_ms;
+	struct flm_sectors sectors[FLM_SECTORS_MAX];
+};
+
+/* JEDEC ID prefixes that the board's chips answer, each with its row of board_chips. */
+struct flm_chip {
+	uint8_t row;
+	uint8_t length;
+	uint8_t id[6];
+};
+
+extern const struct flm_chip flm_chips[];
+extern const uint32_t flm_chip_count;
+extern const uint32_t flm_sector_size;
+extern const struct flm_device FlashDevice __attribute__((visibility("default"), section("DevDscr")));
+
+#define FLM_EXPORT __attribute__((visibility("default"), section(".text.flm")))
+
+FLM_EXPORT int Init(unsigned long base, unsigned long clock, unsigned long function);
+FLM_EXPORT int UnInit(unsigned long function);
+FLM_EXPORT int EraseChip(void);
+FLM_EXPORT int EraseSector(unsigned long address);
+FLM_EXPORT int ProgramPage(unsigned long address, unsigned long size, unsigned char *data);
+FLM_EXPORT int BlankCheck(unsigned long address, unsigned long size, unsigned char pattern);
+
+#endif

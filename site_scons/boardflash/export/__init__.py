@@ -1,0 +1,1 @@
+"""What other tools take from us: flash algorithms in their own formats, built from our loader's sources."""
