@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,17 @@ def told(out: str) -> list[str]:
     lines = out.splitlines()
     start = max(index for index, line in enumerate(lines) if line.startswith("flash     "))
     return lines[start + 1 :]
+
+
+def shown_in_readme() -> list[str]:
+    """The flasher's lines in README's picture of the output."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = text.split("```text\n$ make flash\n")[1].split("```")[0]
+    return told(block)
+
+
+def without_time(lines: list[str]) -> list[str]:
+    return [re.sub(r"[0-9.]+ s on the board's clock", "TIME", line) for line in lines]
 
 
 def copy_of_checkout(folder: Path) -> Path:
@@ -85,6 +97,7 @@ def test_one_changed_byte_erases_one_unit_and_tells_why(example: Example) -> Non
     assert 1 <= qspi["pages_programmed"] <= 16
     assert len(qspi["units"]) == 1
     assert any("0x90000000" in line and "bits must rise" in line for line in lines)
+    assert without_time(lines) == without_time(shown_in_readme())
 
 
 def test_stamps_answer_the_question_and_verify_asks_the_device(example: Example) -> None:
