@@ -5,28 +5,16 @@ It attaches to the plain `Target` through a probe plug-in, in a virtual environm
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
 
 from peers.images import FLASH_BASE, firmware
-from peers.pyocd_client import CannotInstallError, PyocdBench, PyocdRun, environment
+from peers.pyocd_client import PyocdBench, PyocdRun
 
 SIZE = 40_000  # ends inside the second 32 KiB sector
 TWIN = "stm32f746g-disco"
-
-
-@pytest.fixture(scope="module")
-def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    chosen = os.environ.get("BOARDFLASH_PEER_CACHE")
-    kept = request.config.cache  # None under -p no:cacheprovider
-    cache = Path(chosen) if chosen else kept.mkdir("peers") if kept else tmp_path_factory.mktemp("cache")
-    try:
-        return environment(cache)
-    except CannotInstallError as error:
-        pytest.skip(f"pyocd cannot be installed: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """Builds a CMSIS-Pack flash algorithm (.FLM) of a board's QSPI region from the target loader's sources.
 
-Position independent by Clang's -fropi and -frwpi, so the Zig wheel is the one toolchain for it. Layout as uVision, pyOCD
-and probe-rs read it (reference flash-engines section 8): PrgCode at 0, PrgData, DevDscr with `FlashDevice`. The same
-sources and board give the same bytes in any folder.
+Position independent by Clang's -fropi and -frwpi, so the Zig wheel is the one toolchain for it. Layout as
+uVision, pyOCD and probe-rs read it (reference flash-engines section 8): PrgCode at 0, PrgData, DevDscr with
+`FlashDevice`. The same sources and board give the same bytes in any folder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TIMEOUT_S = 120
 
 
 def build_flm(board: Board, folder: Path, chip_row: int | None = None) -> Path:
-    """`folder`/<board>.FLM. It finds its chip by JEDEC ID among the board's, or takes `chip_row` of them alone."""
+    """`folder`/<board>.FLM. It finds its chip by JEDEC ID among the board's, or among `chip_row` alone."""
     if board.qspi is None:
         raise BoardflashError("this board has no QSPI chip to make a flash algorithm for", where=board.file)
     chips = list(enumerate(board.qspi.chips))
