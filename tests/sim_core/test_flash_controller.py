@@ -261,3 +261,21 @@ def test_power_lost_in_an_erase_leaves_the_sector_half_done_and_always_alike() -
     assert results[0][:0x8000] not in (b"\x00" * 0x8000, b"\xff" * 0x8000)
     assert results[0][0x8000:] == b"\x00" * 0xF8000
     assert RAM
+
+
+@pytest.mark.parametrize(
+    ("code", "noticed"),
+    [
+        ("str r0, [r1]\n dsb\n str r0, [r1, #4]\n dsb\n bkpt", set()),
+        ("str.w r0, [r1, #0x20]\n dsb\n bkpt", set()),
+        ("str r0, [r1]\n nop\n dsb\n bkpt", {"flash_store_barrier"}),
+        ("str r0, [r1]\n dsb\n str r0, [r1, #4]\n str r0, [r1, #8]\n dsb\n bkpt", {"flash_store_barrier"}),
+    ],
+)
+def test_a_store_to_flash_without_a_dsb_behind_it_is_noticed(
+    board: SimulatedBoard, code: str, noticed: set[str]
+) -> None:
+    unlock(board)
+    put(board, CR, PG | X32)
+    run(board, code, r0=0x55, r1=FLASH)
+    assert {violation.rule for violation in board.violations} == noticed

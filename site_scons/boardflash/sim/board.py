@@ -225,6 +225,9 @@ class SimulatedBoard:
         self.bus.flash_readable = self._flash_unreadable
         self.bus.on_memory_written = self.core.engine.forget_code
         self.bus.after_write = self._register_written
+        self.bus.on_unbarriered_store = lambda pc: self._rules.add(
+            "flash_store_barrier", f"store to flash at pc {pc:#010x} without a DSB behind it"
+        )
         self.core.read_word = self.bus.vector_read
         self.core.write_word = lambda address, value: self.bus.debug_write(
             address, value.to_bytes(4, "little"), 4

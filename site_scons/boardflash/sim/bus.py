@@ -69,6 +69,7 @@ class Bus(CoreBus):
         self.after_write: Callable[[Peripheral], None] = lambda peripheral: None
         self.flash_readable: Callable[[], str | None] = lambda: None
         """Why flash cannot be read at all now, if so."""
+        self.on_unbarriered_store: Callable[[int], None] = lambda pc: None
         self.on_memory_written: Callable[[int, int], None] = lambda address, size: None
         self._mpu = mpu
         self._settled_page: dict[int, Peripheral] = {}
@@ -124,6 +125,9 @@ class Bus(CoreBus):
         if slot is not None and slot.peripheral is self.stream and self._settles(slot):
             self._stream_pages[address >> 10] = self.stream
         return self._write(address, value, width)
+
+    def unbarriered_store(self, pc: int) -> None:
+        self.on_unbarriered_store(pc)
 
     def flash_blocked(self, address: int) -> None:
         if not self._mpu().allows(address, write=False):

@@ -61,6 +61,7 @@ class Engine:
         self._protections: dict[int, tuple[int, bool]] = {}
         self._stale: list[tuple[int, int]] = []
         self._repairs: list[tuple[int, bytes]] = []
+        self._barriers: dict[int, bool] = {}  # store to flash at this pc -> a DSB follows it
         self._stop: StopInfo | None = None
         self._error: BaseException | None = None
         self._hook()
@@ -126,6 +127,7 @@ class Engine:
             touched = [g for g in range(first, last + 1) if g in self._by_granule]
         if not touched:
             return
+        self._barriers.clear()
         for granule in touched:
             for block in self._by_granule.pop(granule):
                 self._counts.pop(block, None)
@@ -335,8 +337,16 @@ class Engine:
             self._repairs.append((address, bytes(uc.mem_read(address, size))))
             self._budget = -1
         self._register_write(address, value & (1 << 8 * size) - 1, size)
+        self._look_for_barrier(int(uc.reg_read(arm.UC_ARM_REG_PC)) & ~1)
         self._delicate = False
         return self._stop is None
+
+    def _look_for_barrier(self, pc: int) -> None:
+        """A store to flash wants a DSB behind it; without one it may be lost (ST forum, thread 33948)."""
+        if pc not in self._barriers:
+            self._barriers[pc] = thumb.barrier_follows(self.uc.mem_read(pc, 8))
+            if not self._barriers[pc]:
+                self.bus.unbarriered_store(pc)
 
     def _on_protected_read(
         self, uc: Any, access: int, address: int, _size: int, _value: int, _data: Any

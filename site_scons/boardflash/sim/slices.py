@@ -53,6 +53,10 @@ class CoreBus:
         """Returns whether the write is harmless in a wait. Raises BusFault or MpuFault."""
         raise NotImplementedError
 
+    def unbarriered_store(self, pc: int) -> None:
+        """The core stored to flash at `pc`, and no DSB stands behind the store."""
+        raise NotImplementedError
+
     def flash_blocked(self, address: int) -> None:
         """The core touched flash that is busy or unreadable: wait for it. Raises BusFault or MpuFault."""
         raise NotImplementedError

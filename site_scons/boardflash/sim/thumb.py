@@ -52,6 +52,13 @@ def examine(code: bytes | bytearray) -> BlockFacts:
     return BlockFacts(instructions, stores, masks, event)
 
 
+def barrier_follows(code: bytes | bytearray) -> bool:
+    """Whether the instruction behind the first one is a DSB (A7.7.33)."""
+    first = code[0] | code[1] << 8
+    at = 4 if is_wide(first) else 2
+    return code[at] | code[at + 1] << 8 == 0xF3BF and code[at + 2] & 0xF0 == 0x40
+
+
 def _narrow_stores(op: int) -> bool:
     if 0x5000 <= op <= 0x55FF:  # STR, STRH, STRB (register)
         return True
