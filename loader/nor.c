@@ -29,6 +29,8 @@ void nor_wait_begin(const struct chip *chip)
 /* Micron: after an error WEL stays set, and nothing more is taken until 50h clears the flags; the write enable latch is
  * put back by 04h, as Linux does.
  *
+ * Macronix: bits of a register of their own; each keeps its value until the next erase or program of its kind.
+ *
  * The others have no error bit in common. But a command that was carried out has cleared WEL; one that the chip ignored
  * has left it.
  */
@@ -46,6 +48,12 @@ enum status nor_finish(const struct chip *chip, enum status failed, struct nor_r
 		protection = (seen->status2 & NOR_FSR_PROTECTION) != 0;
 	} else {
 		seen->status1 = nor_register(NOR_READ_STATUS1);
+		if (chip->fail_register != 0) {
+			seen->status2 = nor_register(chip->fail_register);
+			if ((seen->status2 & ((failed == STATUS_ERASE_FAILED) ? chip->erase_fail : chip->program_fail)) != 0) {
+				return failed;
+			}
+		}
 		if ((seen->status1 & NOR_SR1_WEL) == 0) {
 			return STATUS_OK;
 		}
@@ -55,12 +63,32 @@ enum status nor_finish(const struct chip *chip, enum status failed, struct nor_r
 	return protection ? STATUS_PROTECTED : failed;
 }
 
+/* Only what this chip is known to have: 35h reads SR2 on one and enters QPI on another. */
 void nor_read_registers(const struct chip *chip, uint32_t registers[4])
 {
-	bool flag_status = chip != NULL && chip->flag_status;
+	uint8_t second = 0;
 
 	registers[0] = nor_register(NOR_READ_STATUS1);
-	registers[1] = nor_register(flag_status ? NOR_READ_FLAG_STATUS : NOR_READ_STATUS2);
-	registers[2] = flag_status ? 0 : nor_register(NOR_READ_STATUS3);
-	registers[3] = flag_status ? nor_register(NOR_READ_VOLATILE) : 0;
+	registers[1] = 0;
+	registers[2] = 0;
+	registers[3] = 0;
+	if (chip == NULL) {
+		return;
+	}
+	if (chip->flag_status) {
+		second = NOR_READ_FLAG_STATUS;
+	} else if (chip->fail_register != 0) {
+		second = chip->fail_register;
+	} else {
+		second = chip->status2_read;
+	}
+	if (second != 0) {
+		registers[1] = nor_register(second);
+	}
+	if (chip->protect3 != 0 || chip->mode_register == NOR_READ_STATUS3) {
+		registers[2] = nor_register(NOR_READ_STATUS3);
+	}
+	if (chip->volatile_dummies) {
+		registers[3] = nor_register(NOR_READ_VOLATILE);
+	}
 }

@@ -34,10 +34,18 @@ static void write_status(const struct chip *chip, bool to_volatile, uint8_t opco
 	wait_idle(chip);
 }
 
-static void read_both(const struct chip *chip, struct nor_registers *seen)
+/* Methods 1 and 4 promise no 35h: a chip without it leaves the line to its pull-up. Then SR2 is taken to hold quad
+ * enable and nothing else, and false is returned.
+ */
+static bool read_both(const struct chip *chip, struct nor_registers *seen)
 {
 	seen->status1 = nor_register(NOR_READ_STATUS1);
 	seen->status2 = (chip->status2_read == OPCODE_NONE) ? 0 : nor_register(chip->status2_read);
+	if (seen->status2 == NOR_FLOATING && chip->status2_unreadable) {
+		seen->status2 = chip->quad_enable2;
+		return false;
+	}
+	return true;
 }
 
 /* Both registers, by the way that this kind of chip has. A one-byte 01h clears SR2 on older chips (S2B1v1), so it is
@@ -58,21 +66,15 @@ static void write_both(const struct chip *chip, bool to_volatile, uint8_t status
 			write_status(chip, to_volatile, chip->status2_write, &values[1], 1);
 		}
 	}
-	read_both(chip, seen);
+	(void)read_both(chip, seen);
 }
 
-/* Methods 1 and 4 promise no 35h: a chip without it leaves the line to its pull-up, and is written blindly. */
 static bool enable_quad(const struct chip *chip, struct nor_registers *seen)
 {
 	uint8_t bit1 = chip->quad_enable1;
 	uint8_t bit2 = chip->quad_enable2;
 
-	read_both(chip, seen);
-	if (seen->status2 == NOR_FLOATING && chip->status2_unreadable) {
-		write_both(chip, false, seen->status1, bit2, seen);
-		return true;
-	}
-	if ((seen->status1 & bit1) != bit1 || (seen->status2 & bit2) != bit2) {
+	if (!read_both(chip, seen) || (seen->status1 & bit1) != bit1 || (seen->status2 & bit2) != bit2) {
 		write_both(chip, false, seen->status1 | bit1, seen->status2 | bit2, seen);
 	}
 	return (seen->status1 & bit1) == bit1 && (seen->status2 & bit2) == bit2;
@@ -97,12 +99,16 @@ static bool lift_protection(const struct chip *chip, struct nor_registers *seen)
 	uint8_t keep1 = (uint8_t)~chip->protect1;
 	uint8_t keep2 = (uint8_t)~chip->protect2;
 
-	read_both(chip, seen);
+	(void)read_both(chip, seen);
 	if ((seen->status1 & chip->protect1) != 0 || (seen->status2 & chip->protect2) != 0) {
 		write_both(chip, true, seen->status1 & keep1, seen->status2 & keep2, seen);
 	}
 	if ((seen->status1 & chip->protect1) != 0 || (seen->status2 & chip->protect2) != 0) {
 		return false;
+	}
+	if (chip->unlock != OPCODE_NONE) {
+		nor_command(NOR_WRITE_ENABLE);
+		nor_command(chip->unlock);
 	}
 	return chip->protect3 == 0 || lift_status3(chip, seen);
 }
@@ -118,13 +124,18 @@ static void switch_address_mode(const struct chip *chip, bool four)
 	}
 }
 
-/* After its reset a chip is in the mode of its non-volatile default; where a register tells which, it is asked. */
+/* After its reset a chip is in the mode of its non-volatile default; where a register tells which, it is asked.
+ * Commands with four address bytes of their own work in both.
+ */
 static bool set_address_mode(const struct chip *chip, struct nor_registers *seen)
 {
 	bool four = chip->address_bytes == 4u;
 
+	if (four && chip->enter_4byte == ENTER_4BYTE_NONE) {
+		return true;
+	}
 	if (chip->mode_register == OPCODE_NONE) {
-		if (four && chip->enter_4byte != ENTER_4BYTE_NONE) {
+		if (four) {
 			switch_address_mode(chip, true);
 		}
 		return true;

@@ -14,10 +14,12 @@ from boardflash.description.model import (
     BlockProtection,
     Chip,
     EraseCommand,
+    FailBits,
     Lines,
     ProgramCommand,
     QuadEnable,
     ReadCommand,
+    RegisterBits,
 )
 from boardflash.description.toml_tables import Table, check_head
 
@@ -40,6 +42,10 @@ CHIP_KEYS = (
     "status_write_max_ms",
     "flag_status",
     "volatile_dummies",
+    "volatile_status",
+    "address_mode",
+    "fail_status",
+    "unlock_opcode",
     "clear_only_program",
     "sfdp_sha256",
 )
@@ -101,6 +107,26 @@ def parse_chip(data: Mapping[str, Any], file: str, stem: str | None) -> Chip:
         clear_only_program=top.boolean("clear_only_program"),
         sfdp_sha256=sha,
         assumptions=assumptions,
+        volatile_status=top.boolean("volatile_status", False),
+        address_mode=_address_mode(top),
+        fail_status=_fail_status(top),
+        unlock_opcode=top.integer("unlock_opcode", 1, 255) if "unlock_opcode" in top else None,
+    )
+
+
+def _address_mode(top: Table) -> RegisterBits | None:
+    if "address_mode" not in top:
+        return None
+    table = top.table("address_mode", ("opcode", "mask"))
+    return RegisterBits(_opcode(table), table.integer("mask", 1, 255))
+
+
+def _fail_status(top: Table) -> FailBits | None:
+    if "fail_status" not in top:
+        return None
+    table = top.table("fail_status", ("opcode", "erase_mask", "program_mask"))
+    return FailBits(
+        _opcode(table), table.integer("erase_mask", 1, 255), table.integer("program_mask", 1, 255)
     )
 
 

@@ -80,6 +80,23 @@ class BlockProtection:
 
 
 @dataclass(frozen=True)
+class RegisterBits:
+    """Bits of a one-byte register, by the opcode that reads it."""
+
+    opcode: int
+    mask: int
+
+
+@dataclass(frozen=True)
+class FailBits:
+    """Where a chip tells that its last erase or program did not succeed, by the opcode that reads it."""
+
+    opcode: int
+    erase_mask: int
+    program_mask: int
+
+
+@dataclass(frozen=True)
 class Chip:
     """A serial NOR flash, as its datasheet has it."""
 
@@ -104,6 +121,10 @@ class Chip:
     clear_only_program: bool  # may a page be programmed again without erase, to clear more bits
     sfdp_sha256: str  # digest of the basic table where parts share an ID; "" = not asked
     assumptions: tuple[Assumption, ...]
+    volatile_status: bool = False  # 50h makes the next status write volatile
+    address_mode: RegisterBits | None = None  # set while the chip takes four address bytes; None = not known
+    fail_status: FailBits | None = None  # Macronix: security register, 2Bh
+    unlock_opcode: int | None = None  # after 06h, clears all block locks (SST26: all set from power-up on)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from typing import Any
 
 import jinja2
 
-from boardflash.description.model import Board, Chip, EraseCommand, Lines, PinUse, QuadEnable, Region
+from boardflash.description.model import (
+    Board,
+    Chip,
+    EraseCommand,
+    FailBits,
+    Lines,
+    PinUse,
+    QuadEnable,
+    Region,
+    RegisterBits,
+)
 from boardflash.errors import BoardflashError
 from boardflash.resources import data_dir
 
@@ -25,12 +35,6 @@ DESELECT_NS = 50  # chip select high between commands; nor-behaviour: longest tS
 HALF_CYCLE_HZ = 24_000_000  # above it the half clock that SSHIFT gives is worth more than the one it takes
 LINES_MODE_BITS = 8
 
-# Vendors whose 50h makes the next status write volatile (nor-behaviour section 3).
-VOLATILE_STATUS_VENDORS = ("Winbond", "GigaDevice")
-# Register and bit that tell 4-byte addressing (nor-behaviour section 3): Micron FSR bit 0, Winbond SR3 ADS,
-# Macronix CR 4BYTE.
-MODE_REGISTERS = {"Winbond": (0x15, 0x01), "Macronix": (0x15, 0x20)}
-FLAG_STATUS_MODE = (0x70, 0x01)
 # Bit in SR1, bit in SR2, opcode that reads SR2, opcode that writes it (01h: after SR1, in the same write).
 QUAD_ENABLE = {
     QuadEnable.NONE: (0x00, 0x00, 0x00, 0x00),
@@ -43,7 +47,7 @@ QUAD_ENABLE = {
 }
 ENTER_4BYTE = {"none": "ENTER_4BYTE_NONE", "B7": "ENTER_4BYTE_B7", "WREN_B7": "ENTER_4BYTE_WREN_B7"}
 
-_PULLED_UP = ("ncs", "io2", "io3")
+_PULLED_UP = ("ncs", "io1", "io2", "io3")  # io1: a chip that does not answer must read FFh, nothing else
 _HELD_HIGH = ("io2", "io3")
 
 
@@ -256,19 +260,22 @@ def _timing(board: Board, chip: Chip) -> Mapping[str, int]:
 
 
 def _quirks(chip: Chip) -> Mapping[str, str | int]:
-    mode_register, mode_mask = MODE_REGISTERS.get(chip.vendor, (0, 0))
-    if chip.flag_status:
-        mode_register, mode_mask = FLAG_STATUS_MODE
+    mode = chip.address_mode or RegisterBits(0, 0)
+    fail = chip.fail_status or FailBits(0, 0, 0)
     return {
         "erases": len(chip.erases),
         "address_bytes": chip.address_bytes,
         "enter_4byte": ENTER_4BYTE[chip.enter_4byte],
-        "mode_register": _byte(mode_register),
-        "mode_mask": _byte(mode_mask),
+        "mode_register": _byte(mode.opcode),
+        "mode_mask": _byte(mode.mask),
+        "fail_register": _byte(fail.opcode),
+        "erase_fail": _byte(fail.erase_mask),
+        "program_fail": _byte(fail.program_mask),
+        "unlock": _byte(chip.unlock_opcode or 0),
         "protect1": _byte(chip.protection.sr1_mask),
         "protect2": _byte(chip.protection.sr2_mask),
         "protect3": _byte(chip.protection.sr3_mask),
-        "volatile_status": _bool(chip.vendor in VOLATILE_STATUS_VENDORS),
+        "volatile_status": _bool(chip.volatile_status),
         "flag_status": _bool(chip.flag_status),
         "volatile_dummies": _bool(chip.volatile_dummies),
     }
