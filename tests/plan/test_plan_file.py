@@ -39,7 +39,7 @@ def test_a_plan_reads_back_as_it_was_made(tmp_path: Path) -> None:
     assert read.digest == made.digest
     assert read.board == replace(
         make_board("testboard.toml"),
-        mcu=replace(make_board().mcu, file="stm32f74x.toml"),
+        mcu=replace(make_board().mcu, file="stm32f746.toml"),
         qspi=replace(
             make_board().qspi,  # type: ignore[type-var]
             chips=tuple(replace(c, file="testchip.toml") for c in make_board().qspi.chips),  # type: ignore[union-attr]
