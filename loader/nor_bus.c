@@ -6,7 +6,7 @@
 #define ALL_ONES          0xFFFFFFFFu
 #define SFDP_DUMMY_CYCLES 8u  /* JESD216F 6.1: 24-bit address, eight wait states, whatever the present mode */
 #define RELEASE_US        40u /* longest exit from deep power-down that we know (MX25R) */
-#define RESET_US          30u /* tRST of W25Q; longer ones show as WIP */
+#define RESET_US          30u /* tRST of W25Q; longer ones are waited for */
 
 static const struct bus_timing identify_timing = {
 	.prescaler = IDENTIFY_PRESCALER,

@@ -143,9 +143,14 @@ static enum progress begin_identify(void)
 	return run_ladder();
 }
 
+/* Until its reset is over a chip either shows WIP or is deaf: Macronix takes 40 us after a read, milliseconds after an
+ * erase. On a board without a chip that is the whole limit.
+ */
 static enum progress poll_reset(struct job *job)
 {
-	if (status_says_busy(nor_register(NOR_READ_STATUS1)) && !wait_expired()) {
+	uint8_t status1 = nor_register(NOR_READ_STATUS1);
+
+	if ((status1 == NOR_FLOATING || status_says_busy(status1)) && !wait_expired()) {
 		return PROGRESS_WAITING;
 	}
 	return end_identify(job);

@@ -40,6 +40,10 @@ class GenericS2B7(Winbond):
         if len(self.data) == 1:
             self._write_registers({"sr1": self.data[0]})
 
+    def _registers_locked(self) -> bool:
+        """SR2 has no lock bit; SRP as Winbond has it."""
+        return bool(self.sr1 & 0x80) and not self.quad_enabled and self.wp_low
+
     def protected(self, start: int, size: int) -> bool:
         """By SR1 alone: there is no CMP."""
         low, high = self._protected_range()

@@ -22,7 +22,7 @@ class WinbondLarge(Winbond):
     ear = 0
 
     def _start(self, options: ChipOptions) -> None:
-        super()._start(options)
+        super()._start(replace(options, continuous_read=False))  # it has none, see mode_bits
         self.four_byte = self.four_byte or options.four_byte
 
     def power_up(self) -> None:
