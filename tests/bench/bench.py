@@ -106,7 +106,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="2 MiB instead of 16 MiB")
     parser.add_argument("--keep", type=Path, help="folder for the simulated boards")
+    parser.add_argument(
+        "--peers", action="store_true", help="instead: boardflash, pyOCD and OpenOCD side by side"
+    )
     arguments = parser.parse_args()
+    if arguments.peers:
+        import side_by_side  # it needs the peers' own environment; the other figures do not
+
+        side_by_side.main(["--all"])
+        return
     size = (2 if arguments.quick else 16) * MIB
     with tempfile.TemporaryDirectory() as name:
         folder = arguments.keep or Path(name)

@@ -14,8 +14,6 @@ from boardflash.plan.erase import EraseOption, Leaf, Need, plan_erases
 from boardflash.program.work import qspi_clock_hz
 
 SWD_CLOCKS_PER_WORD = 46
-#: One instruction a cycle, measured on the machine code: instructions per 64-byte BLAKE2s block.
-HASH_BLOCK = 64
 
 
 @dataclass(frozen=True)
@@ -68,3 +66,58 @@ def write_limit(board: Board, chip: Chip, size: int, *, blank: bool, start_up: f
         plan = plan_erases(leaves, options, chip.chip_erase.typ_ms * 1000)
         erase = sum(e.reason.erase_us for e in plan.erases) / 1e6
     return Limit(start_up, digest, link_seconds(board, size), erase + program)
+
+
+def change_limit(
+    board: Board, chip: Chip, before: bytes, after: bytes, *, start_up: float, digest: float
+) -> Limit:
+    """From one content of the whole chip to another, by the cheapest erases; unit by unit of the region."""
+    region = board.region("qspi")
+    leaf_erase = chip.erases[0]
+    assert leaf_erase.size == region.granule
+    page_us = page_seconds(board, chip) * 1e6
+    leaves = [
+        _leaf(
+            chip,
+            region.base + at,
+            before[at : at + region.granule],
+            after[at : at + region.granule],
+            leaf_erase.typ_ms * 1000,
+            page_us,
+            round(link_seconds(board, region.granule) * 1e6),
+        )
+        for at in range(0, region.size, region.granule)
+    ]
+    options = [EraseOption(e.size, e.typ_ms * 1000) for e in chip.erases[1:]]
+    plan = plan_erases(leaves, options, chip.chip_erase.typ_ms * 1000)
+    return Limit(start_up, digest, plan.link_us / 1e6, plan.chip_us / 1e6)
+
+
+def _leaf(
+    chip: Chip, address: int, old: bytes, new: bytes, erase_us: int, page_us: float, link_us: int
+) -> Leaf:
+    pages = [new[at : at + chip.page_size] for at in range(0, len(new), chip.page_size)]
+    to_write = [page for page in pages if page.strip(b"\xff")]
+    share = len(to_write) / len(pages)
+    whole_us = round(len(to_write) * page_us)
+    if old == new:
+        return Leaf(address, len(new), erase_us, Need.KEEP, whole_us, round(link_us * share))
+    only_clears = int.from_bytes(old, "little") & int.from_bytes(new, "little") == int.from_bytes(
+        new, "little"
+    )
+    if not old.strip(b"\xff") or (only_clears and chip.clear_only_program):
+        there = [old[at : at + chip.page_size] for at in range(0, len(old), chip.page_size)]
+        changed = sum(page != was for page, was in zip(pages, there, strict=True))
+        return Leaf(
+            address,
+            len(new),
+            erase_us,
+            Need.WRITE,
+            round(changed * page_us),
+            round(link_us * changed / len(pages)),
+            False,
+            whole_us,
+            round(link_us * share),
+        )
+    need = Need.REWRITE if to_write else Need.ERASE_ONLY
+    return Leaf(address, len(new), erase_us, need, whole_us, round(link_us * share))

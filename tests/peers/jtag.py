@@ -88,10 +88,15 @@ CPU_DR_BITS = {
 
 
 class JtagChain:
-    """Both TAPs, clocked by rising edges of TCK."""
+    """Both TAPs, clocked by rising edges of TCK.
 
-    def __init__(self, port: DebugPort) -> None:
+    Time: every TCK since the last access; or, with `transfer_clocks`, that many for each access and nothing
+    else, for comparisons with a probe on another wire.
+    """
+
+    def __init__(self, port: DebugPort, transfer_clocks: int | None = None) -> None:
         self.port = port
+        self.transfer_clocks = transfer_clocks
         self.state = State.RESET
         self._cpu_ir: int = CpuInstruction.IDCODE
         self._boundary_ir: int = BoundaryInstruction.IDCODE
@@ -144,7 +149,7 @@ class JtagChain:
         return stream & ((1 << count) - 1)
 
     def _spend(self) -> None:
-        self.port.spend(self._unspent)
+        self.port.spend(self._unspent if self.transfer_clocks is None else self.transfer_clocks)
         self._unspent = 0
 
     def _capture_dr(self) -> None:

@@ -18,7 +18,7 @@ OURS = Path(__file__).resolve().parent / "openocd"
 BOARD_FILE = "stm32f746g-disco.cfg"  # ours: pins and clocks, on the stock target file
 STOCK_BOARD_FILE = "board/stm32f746g-disco.cfg"  # OpenOCD's own, on our stand-in for its ST-LINK
 TCK_HZ = 2_000_000  # at most a sixth of the core clock after reset, as the stock script says
-RUN_SECONDS = 120
+RUN_SECONDS = 240
 NO_SERVERS = ("gdb_port disabled", "tcl_port disabled", "telnet_port disabled")
 
 
@@ -40,11 +40,19 @@ def openocd_version() -> str | None:
 
 
 def run_openocd(
-    target: Target, *commands: str, settings: Mapping[str, int] | None = None, board_file: str = BOARD_FILE
+    target: Target,
+    *commands: str,
+    settings: Mapping[str, int] | None = None,
+    board_file: str = BOARD_FILE,
+    clock_hz: int = TCK_HZ,
+    transfer_clocks: int | None = None,
 ) -> OpenocdRun:
-    """`settings` are Tcl variables for the board file; `commands` run after `init`."""
-    port = DebugPort(target, dpidr=NO_DPIDR, clock_hz=TCK_HZ)
-    pins = Pins(JtagChain(port))
+    """`settings` are Tcl variables for the board file; `commands` run after `init`.
+
+    With `transfer_clocks` each DAP transfer is charged that many clocks, whatever JTAG needs for it.
+    """
+    port = DebugPort(target, dpidr=NO_DPIDR, clock_hz=clock_hz)
+    pins = Pins(JtagChain(port, transfer_clocks))
     with tempfile.TemporaryDirectory() as folder, RemoteBitbangServer(pins) as server:
         variables = {"BITBANG_PORT": server.port, **(settings or {})}
         arguments = [part for name, value in variables.items() for part in ("-c", f"set {name} {value}")]
