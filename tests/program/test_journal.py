@@ -14,9 +14,14 @@ def journal(tmp_path: Path, uid: str = "00112233") -> Journal:
     return Journal(tmp_path, uid, "qspi", "20ba18")
 
 
+def owe(book: Journal, unit: int, items: tuple[Preserved, ...]) -> None:
+    book.keep(unit, items)
+    book.begin(unit)
+
+
 def test_what_is_kept_is_pending_for_the_next_run(tmp_path: Path) -> None:
-    journal(tmp_path).keep(0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
-    journal(tmp_path).keep(0x9001_0000, (Preserved(0x9001_0000, bytes(300)),))
+    owe(journal(tmp_path), 0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
+    owe(journal(tmp_path), 0x9001_0000, (Preserved(0x9001_0000, bytes(300)),))
     assert journal(tmp_path).pending() == (
         Preserved(0x9000_0010, b"settings"),
         Preserved(0x9001_0000, bytes(300)),
@@ -24,20 +29,20 @@ def test_what_is_kept_is_pending_for_the_next_run(tmp_path: Path) -> None:
 
 
 def test_another_device_or_chip_has_a_journal_of_its_own(tmp_path: Path) -> None:
-    journal(tmp_path).keep(0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
+    owe(journal(tmp_path), 0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
     assert journal(tmp_path, "44556677").pending() == ()
     assert Journal(tmp_path, "00112233", "qspi", "ef4018").pending() == ()
 
 
 def test_a_second_entry_for_a_unit_does_not_lose_what_the_first_owes(tmp_path: Path) -> None:
-    journal(tmp_path).keep(0x9000_0000, (Preserved(0x9000_0010, b"old"),))
-    journal(tmp_path).keep(0x9000_0000, (Preserved(0x9000_0100, b"new"),))
+    owe(journal(tmp_path), 0x9000_0000, (Preserved(0x9000_0010, b"old"),))
+    owe(journal(tmp_path), 0x9000_0000, (Preserved(0x9000_0100, b"new"),))
     assert journal(tmp_path).pending() == (Preserved(0x9000_0010, b"old"), Preserved(0x9000_0100, b"new"))
 
 
 def test_an_entry_goes_only_when_all_of_it_is_verified(tmp_path: Path) -> None:
     book = journal(tmp_path)
-    book.keep(0x9000_0000, (Preserved(0x9000_0010, b"a"), Preserved(0x9000_8000, b"b")))
+    owe(book, 0x9000_0000, (Preserved(0x9000_0010, b"a"), Preserved(0x9000_8000, b"b")))
     book.forget_within(0x9000_0000, 0x1000)
     assert book.units() == (0x9000_0000,)
     book.forget_within(0x9000_0000, 0x10000)
@@ -46,7 +51,7 @@ def test_an_entry_goes_only_when_all_of_it_is_verified(tmp_path: Path) -> None:
 
 def test_a_damaged_entry_stops_with_its_name_and_is_not_removed(tmp_path: Path) -> None:
     book = journal(tmp_path)
-    book.keep(0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
+    owe(book, 0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
     path = book.folder / "90000000.json"
     path.write_text(path.read_text().replace('"address": ', '"addr": '))
     with pytest.raises(BoardflashError) as caught:
@@ -58,8 +63,29 @@ def test_a_damaged_entry_stops_with_its_name_and_is_not_removed(tmp_path: Path) 
 
 def test_changed_bytes_in_an_entry_are_noticed(tmp_path: Path) -> None:
     book = journal(tmp_path)
-    book.keep(0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
+    owe(book, 0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
     path = book.folder / "90000000.json"
     path.write_text(path.read_text().replace("c2V0dGluZ3M=", "c2V0dGluZ3Q="))
     with pytest.raises(BoardflashError, match="digest mismatch"):
         book.pending()
+
+
+def test_a_unit_that_was_never_touched_is_owed_nothing(tmp_path: Path) -> None:
+    """The firmware may have written newer bytes there since the run was cut off."""
+    book = journal(tmp_path)
+    owe(book, 0x9000_0000, (Preserved(0x9000_0010, b"owed"),))
+    book.keep(0x9000_0000, (Preserved(0x9000_0100, b"more"),))
+    book.keep(0x9000_1000, (Preserved(0x9000_1000, b"untouched"),))
+    assert journal(tmp_path).pending() == (Preserved(0x9000_0010, b"owed"),)
+    book.drop_unbegun()
+    book.begin(0x9000_0000)
+    book.begin(0x9000_1000)
+    assert journal(tmp_path).pending() == (Preserved(0x9000_0010, b"owed"),)
+    assert [path.name for path in book.folder.iterdir()] == ["90000000.json"]
+
+
+def test_blank_stretches_are_owed_too_and_take_no_room(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    owe(book, 0x9000_0000, (Preserved(0x9000_0000, b"\xff" * 1_000_000),))
+    assert book.pending() == (Preserved(0x9000_0000, b"\xff" * 1_000_000),)
+    assert (book.folder / "90000000.json").stat().st_size < 200

@@ -6,7 +6,7 @@ The core is halted once, to start the loader. From then on everything goes throu
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from boardflash.errors import BoardflashError, ExitCode
@@ -77,8 +77,12 @@ class CommandFailed(BoardflashError):  # noqa: N818 - it is a fault of the devic
 class LoaderSession:
     """One run of the loader on one device."""
 
-    def __init__(self, link: MemoryLink, artefact: LoaderArtefact) -> None:
+    def __init__(
+        self, link: MemoryLink, artefact: LoaderArtefact, interrupted: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`interrupted` is asked while `identify_chip` waits: a chip may be busy for minutes."""
         self.link = link
+        self._interrupted = interrupted
         self.artefact = artefact
         self.heads = Heads(0, 0, 0, 0, (0, 0), (0, 0), 0)
         self._submitted = [0] * p.MAILBOX_REGIONS
@@ -170,6 +174,7 @@ class LoaderSession:
                 address = self.artefact.mailbox + p.slot_offset(region, first + start)
                 self.link.write_memory(address, b"".join(c.pack() for c in part))
         for number, command in enumerate(commands, first):
+            self._in_flight[region].pop(number - p.MAILBOX_SLOTS & p.MASK32, None)
             self._in_flight[region][number & p.MASK32] = command
         self._submitted[region] = first + len(commands) & p.MASK32
         index = self.artefact.mailbox + p.SUBMITTED_OFFSET + 4 * region
@@ -197,7 +202,15 @@ class LoaderSession:
         address = self.artefact.mailbox + p.slot_offset(region, sequence) + p.RESULT_OFFSET
         return Result.unpack(self.link.read_memory(address, p.RESULT_LAYOUT.size))
 
-    def wait(self, region: int, sequence: int, timeout_s: float, idle_s: float = 0.001) -> Result:
+    def wait(
+        self,
+        region: int,
+        sequence: int,
+        timeout_s: float,
+        idle_s: float = 0.001,
+        *,
+        interruptible: bool = False,
+    ) -> Result:
         """Poll until that command is over. A failed command of the ring raises CommandFailed; call
         `acknowledge` to use the ring again."""
         deadline = self.link.now() + timeout_s
@@ -208,6 +221,8 @@ class LoaderSession:
             if self.done(region, sequence):
                 self._in_flight[region].pop(sequence, None)
                 return self.result(region, sequence)
+            if interruptible and self._interrupted():
+                raise BoardflashError("interrupted; nothing on the device has been changed", code=ExitCode.INTERRUPTED)
             if self.link.now() > deadline:
                 raise self._failed(f"no answer to a command within {timeout_s:g} s")
             self.link.pause(idle_s)
@@ -238,7 +253,8 @@ class LoaderSession:
 
     def identify_chip(self, timeout_s: float = 300.0) -> ChipIdentity:
         """Recovery ladder, reset, JEDEC ID. May wait for an interrupted chip erase to end."""
-        self.run(p.REGION_QSPI, Command(Operation.IDENTIFY, buffer=self.scratch), timeout_s)
+        sequence = self.submit(p.REGION_QSPI, Command(Operation.IDENTIFY, buffer=self.scratch))
+        self.wait(p.REGION_QSPI, sequence, timeout_s, interruptible=True)
         return ChipIdentity.unpack(self.link.read_memory(self.scratch, p.IDENTITY_LAYOUT.size))
 
     def identify_mcu(self, timeout_s: float = 1.0) -> McuIdentity:

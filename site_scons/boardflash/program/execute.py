@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from boardflash.description.model import Board, Chip
@@ -14,7 +14,7 @@ from boardflash.program.journal import Journal, Preserved
 from boardflash.program.progress import Progress
 from boardflash.program.pump import Pump, Step
 from boardflash.program.report import RegionReport, UnitReason
-from boardflash.program.survey import Digests, digest_steps
+from boardflash.program.survey import BYTES_PER_SECOND_AT_LEAST, Digests, digest_steps
 from boardflash.program.work import (
     Costs,
     RegionWork,
@@ -31,8 +31,8 @@ SMALL_GAP = 1024
 BLANK_CHECK_PIECE = 256
 READ_CHUNK = 64 * 1024
 READ_LIMIT_S = 5.0
-#: What a Cortex-M needs of its vector table to boot lies in the first bytes of it.
-VECTOR_PAGE = 256
+#: Stack pointer and reset vector: without them no Cortex-M boots (ARMv7-M B1.5.3).
+VECTOR_HEAD = 8
 
 
 @dataclass
@@ -44,9 +44,10 @@ class UnitTask:
     preserved: tuple[Preserved, ...]
 
     def pieces(self, base: int, granule: int) -> list[Piece]:
-        """What to digest after the last write, cut at granules."""
+        """What to digest after the last write, cut at granules; what shares a page with it comes along."""
         found = []
-        for address, data in self.parts:
+        beside = () if self.unit.erase else ((item.address, item.data) for item in self.preserved)
+        for address, data in _merged([*self.parts, *beside]):
             at = 0
             while at < len(data):
                 step = min(granule - (address + at - base) % granule, len(data) - at)
@@ -80,6 +81,7 @@ class RegionJob:
         self._kept: dict[int, list[Preserved]] = {}
         self._written: list[tuple[Unit, int, int]] = []  # not blank, outside the image
         self._expected: list[Piece] = []
+        self._head_bytes = 0
 
     # The neighbours
 
@@ -90,7 +92,7 @@ class RegionJob:
             pump.run({self.number: self._reads()})
         for unit in self.work.all_units:
             kept = tuple(self._kept.get(unit.address, ()))
-            if unit.erase and kept:
+            if kept:
                 self._journal.keep(unit.address, kept)
 
     def _blank_checks(self) -> Iterator[Step]:
@@ -119,20 +121,24 @@ class RegionJob:
             argument=BLANK_CHECK_PIECE,
             space=count,
             expected_s=size / 20e6,
-            limit_s=READ_LIMIT_S,
+            limit_s=READ_LIMIT_S + size / BYTES_PER_SECOND_AT_LEAST,
             answer=answer,
         )
 
     def _note_written(self, unit: Unit, address: int, size: int, first: int, flags: bytes) -> None:
-        """Join the stretches that are not blank, so that each costs one read."""
-        start: int | None = None
-        for index in range(len(flags) + 1):
-            at = max(first + index * BLANK_CHECK_PIECE, address)
-            if index < len(flags) and not flags[index]:
-                start = at if start is None else start
-            elif start is not None:
-                self._written.append((unit, start, min(at, address + size) - start))
-                start = None
+        """Join the stretches that are alike: those not blank cost one read each, blank ones none."""
+        at, index = address, 0
+        while index < len(flags):
+            alike = index + 1
+            while alike < len(flags) and bool(flags[alike]) == bool(flags[index]):
+                alike += 1
+            end = min(first + alike * BLANK_CHECK_PIECE, address + size)
+            if flags[index]:
+                blank = Preserved(at, bytes([ERASED]) * (end - at))
+                self._kept.setdefault(unit.address, []).append(blank)
+            else:
+                self._written.append((unit, at, end - at))
+            at, index = end, alike
 
     def _read(self, unit: Unit, address: int, size: int) -> Step:
         def answer(_result: Result, buffer: int) -> None:
@@ -152,29 +158,42 @@ class RegionJob:
 
     # Erase and program
 
-    def main_steps(self) -> Iterator[Step]:
-        """The guarded unit is erased first; then every other unit is erased and programmed in turn."""
+    def guard_erase_steps(self) -> Iterator[Step]:
+        """The guarded unit is erased before any other."""
         guard = self.work.guard
         if guard is not None and guard.erase:
+            self._journal.begin(guard.address)
             yield self._erase(guard)
+
+    def main_steps(self) -> Iterator[Step]:
+        """Every other unit is erased and programmed in turn."""
         for unit in self.work.units:
+            self._journal.begin(unit.address)
             if unit.erase:
                 yield self._erase(unit)
             yield from self._program(self.task(unit))
 
-    def guard_steps(self) -> Iterator[Step]:
-        """The vector table's unit, once all else is verified; in it the vectors themselves come last."""
-        if self.work.guard is not None:
-            task = self.task(self.work.guard)
-            yield from self._program(replace(task, parts=_vectors_last(task.parts, self.work.image.address)))
+    def guard_tasks(self) -> tuple[UnitTask, UnitTask]:
+        """The vector table's unit in two: all but stack pointer and reset vector, then these."""
+        assert self.work.guard is not None
+        task = self.task(self.work.guard)
+        width = 1 if self._chip else self._board.mcu.flash.program_bytes
+        rest, head = _without_head(task.parts, self.work.vectors, max(VECTOR_HEAD, width))
+        self._head_bytes = sum(len(data) for _, data in head)
+        return replace(task, parts=rest), replace(task, parts=head, preserved=())
+
+    def guard_steps(self, task: UnitTask) -> Iterator[Step]:
+        """One of the `guard_tasks`."""
+        self._journal.begin(task.unit.address)
+        yield from self._program(task)
 
     def task(self, unit: Unit) -> UnitTask:
         """The unit with its bytes: image over neighbours over blank."""
         image = self.work.image
-        if not unit.erase:
-            return UnitTask(unit, _joined(image, unit.pieces), ())
-        content = bytearray(image.read(unit.address, unit.size))
         kept = tuple(self._kept.get(unit.address, ()))
+        if not unit.erase:
+            return UnitTask(unit, _joined(image, unit.pieces), kept)
+        content = bytearray(image.read(unit.address, unit.size))
         for item in kept:
             at = item.address - unit.address
             content[at : at + len(item.data)] = item.data
@@ -202,9 +221,18 @@ class RegionJob:
                 step = self._program_step(at, data[at - address : at - address + length])
                 programmed += length
                 yield step
-        self.report.reasons.append(
+        self._note_reason(
             UnitReason(task.unit.address, task.unit.size, task.unit.erase, programmed, task.unit.reason)
         )
+
+    def _note_reason(self, new: UnitReason) -> None:
+        """The guarded unit is programmed in two goes and told once."""
+        last = self.report.reasons[-1] if self.report.reasons else None
+        if last is not None and last.address == new.address:
+            total = last.bytes_programmed + new.bytes_programmed
+            self.report.reasons[-1] = replace(new, bytes_programmed=total)
+        else:
+            self.report.reasons.append(new)
 
     def _program_step(self, address: int, data: bytes) -> Step:
         width = self._board.mcu.flash.program_bytes if self._chip is None else 1
@@ -237,30 +265,41 @@ class RegionJob:
 
     # Verify
 
-    def verify_steps(self, units: Sequence[Unit], found: Digests) -> Iterator[Step]:
+    def verify_steps(self, tasks: Iterable[UnitTask], found: Digests) -> Iterator[Step]:
         """Digest every granule of the touched units, after the last write."""
         pieces: list[Piece] = []
-        for unit in units:
-            pieces.extend(self.task(unit).pieces(self.work.region.base, self.work.region.granule))
+        for task in tasks:
+            pieces.extend(task.pieces(self.work.region.base, self.work.region.granule))
         self._expected = pieces
         yield from digest_steps(
             self._session, pieces, self.work.region.granule, found, lambda size: self._progress.advance(size)
         )
 
-    def check(self, found: Digests) -> None:
-        """Raise at the first granule that does not hold what was written."""
+    def head_granule(self) -> UnitTask:
+        """The granule with the vectors, for the last digest of all."""
+        assert self.work.guard is not None and self.work.vectors is not None
+        task, granule = self.task(self.work.guard), self.work.region.granule
+        first = self.work.vectors - (self.work.vectors - self.work.region.base) % granule
+        return replace(task, parts=tuple(_cut_out(task.parts, first, granule)), preserved=())
+
+    def check(self, found: Digests, *, boots: bool) -> None:
+        """Raise at the first granule that does not hold what was written; `boots`: the vectors are in."""
+        state = "" if boots or self.work.guard is None else "the boot unit has not been written, "
         for piece in self._expected:
             digest = found.get((piece.address, piece.size))
-            self.report.bytes_verified += piece.size
+            if not boots:
+                self.report.bytes_verified += piece.size
             if digest != piece.digest:
                 shown = digest.hex() if digest else "none"
                 raise BoardflashError(
                     f"verify failed: {piece.size} bytes were written and do not read back (digest {shown},"
-                    f" expected {piece.digest.hex()}); the boot unit has not been written,"
-                    " run again or check supply and chip",
+                    f" expected {piece.digest.hex()}); {state}run again or check supply and chip",
                     where=f"{self._board.name}: {self.work.region.name} {piece.address:#010x}",
                     code=ExitCode.VERIFY_FAILED,
                 )
+
+        if boots:  # the rest of the granule was counted before
+            self.report.bytes_verified += self._head_bytes
 
     def settle(self, units: Sequence[Unit]) -> None:
         """The units are written and verified: their journal entries go."""
@@ -279,19 +318,40 @@ def _joined(image: RegionImage, pieces: Sequence[Piece]) -> tuple[tuple[int, byt
     return tuple((start, image.read(start, end - start)) for start, end in spans)
 
 
-def _vectors_last(parts: Sequence[tuple[int, bytes]], vectors: int) -> tuple[tuple[int, bytes], ...]:
-    """The parts with the page that holds stack pointer and reset vector moved to the end."""
-    ordered: list[tuple[int, bytes]] = []
-    last: list[tuple[int, bytes]] = []
-    for address, data in parts:
-        if address <= vectors < address + len(data):
-            at = vectors - address
-            end = min(at + VECTOR_PAGE, len(data))
-            ordered.extend(((address, data[:at]), (address + end, data[end:])))
-            last.append((vectors, data[at:end]))
+def _merged(parts: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """In address order, those that adjoin made one."""
+    joined: list[tuple[int, list[bytes]]] = []
+    end = -1
+    for address, data in sorted(parts):
+        if address == end:
+            joined[-1][1].append(data)
         else:
-            ordered.append((address, data))
-    return (*(part for part in ordered if part[1]), *last)
+            joined.append((address, [data]))
+        end = address + len(data)
+    return [(address, b"".join(pieces)) for address, pieces in joined]
+
+
+def _cut_out(parts: Iterable[tuple[int, bytes]], start: int, size: int) -> Iterator[tuple[int, bytes]]:
+    """What of the parts lies in that range."""
+    for address, data in parts:
+        low, high = max(address, start), min(address + len(data), start + size)
+        if low < high:
+            yield low, data[low - address : high - address]
+
+
+Parts = tuple[tuple[int, bytes], ...]
+
+
+def _without_head(parts: Parts, vectors: int | None, head: int) -> tuple[Parts, Parts]:
+    """All but the first bytes of the vector table, and these."""
+    if vectors is None:
+        return parts, ()
+    low, high = parts[0][0] if parts else 0, parts[-1][0] + len(parts[-1][1]) if parts else 0
+    rest = (
+        *_cut_out(parts, low, max(0, vectors - low)),
+        *_cut_out(parts, vectors + head, max(0, high - vectors - head)),
+    )
+    return rest, tuple(_cut_out(parts, vectors, head))
 
 
 def stretches(address: int, data: bytes, page_size: int) -> Iterator[tuple[int, int]]:

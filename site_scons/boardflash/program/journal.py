@@ -1,8 +1,12 @@
 """The preserve journal: bytes that are not ours, on disk before their erase unit is erased.
 
 One file for each erase unit, by the device's unique ID and the region's chip, in the per-user state
-folder. It is removed only when the unit has been written again and verified; what an interrupted
-run leaves behind is taken up by the next one, whatever image that one flashes.
+folder. `UNIT.kept` is written before anything is erased; `begin` makes it `UNIT.json` right before its
+unit is touched. Only from then on the device is owed its bytes: a unit that was never touched still
+holds them, perhaps newer ones. An entry goes when its unit has been written again and verified; what an
+interrupted run leaves behind is taken up by the next one, whatever image that one flashes.
+
+Blank stretches are entries too, by their size alone: an erase that is cut off leaves any bytes there.
 """
 
 from __future__ import annotations
@@ -11,12 +15,15 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
+from boardflash.image.model import ERASED
 
-SCHEMA = 1
+SCHEMA = 2
+_BLANK = bytes([ERASED])
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,10 @@ class Preserved:
     address: int
     data: bytes
 
+    @property
+    def blank(self) -> bool:
+        return not self.data.strip(_BLANK)
+
 
 class Journal:
     """The journal of one region on one device. `key` names the chip (JEDEC ID) or the die."""
@@ -34,7 +45,7 @@ class Journal:
         self.folder = state_dir / "journal" / unique_id / f"{region}-{key}"
 
     def keep(self, unit_address: int, preserved: tuple[Preserved, ...]) -> None:
-        """Write and fsync the entry of one erase unit. Must return before the unit is erased."""
+        """Write and fsync the entry of one erase unit; `begin` makes it count."""
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(unit_address)
         if path.exists():
@@ -43,22 +54,26 @@ class Journal:
         body = {
             "schema": SCHEMA,
             "unit": unit_address,
-            "bytes": [
-                {
-                    "address": item.address,
-                    "data": base64.b64encode(item.data).decode("ascii"),
-                    "blake2s": hashlib.blake2s(item.data, digest_size=16).hexdigest(),
-                }
-                for item in preserved
-            ],
+            "bytes": [_entry_of(item) for item in preserved],
         }
         temporary = path.with_suffix(".new")
         with temporary.open("w", encoding="ascii") as file:
             json.dump(body, file, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(self.folder)
+        temporary.replace(path.with_suffix(".kept"))
+
+    def begin(self, unit_address: int) -> None:
+        """The unit is touched next: its entry, if it has one, is owed to the device from now on."""
+        kept = self._path(unit_address).with_suffix(".kept")
+        if kept.exists():
+            kept.replace(self._path(unit_address))
+            _sync_folder(self.folder)
+
+    def drop_unbegun(self) -> None:
+        """Entries of units that were never touched: the device itself still has those bytes."""
+        for path in [*self.folder.glob("*.kept"), *self.folder.glob("*.new")]:
+            path.unlink(missing_ok=True)
 
     def pending(self) -> tuple[Preserved, ...]:
         """What interrupted runs left to restore, in address order."""
@@ -77,20 +92,40 @@ class Journal:
 
     def forget_within(self, address: int, size: int) -> None:
         """This stretch is written and verified: the entries that lie wholly inside it go."""
-        for unit in self.units():
-            items = _read_entry(self._path(unit))
+        self._forget(
+            unit
+            for unit in self.units()
             if all(
-                address <= item.address and item.address + len(item.data) <= address + size for item in items
-            ):
-                self._path(unit).unlink(missing_ok=True)
+                address <= item.address and item.address + len(item.data) <= address + size
+                for item in _read_entry(self._path(unit))
+            )
+        )
 
     def forget_all(self) -> None:
         """All that was owed is on the device and verified."""
-        for unit in self.units():
-            self._path(unit).unlink(missing_ok=True)
+        self._forget(self.units())
+        self.drop_unbegun()
+
+    def _forget(self, units: Iterable[int]) -> None:
+        """Durably: an entry that came back would put old bytes over what the firmware has written since."""
+        paths = [self._path(unit) for unit in units]
+        for path in paths:
+            path.unlink(missing_ok=True)
+        if paths:
+            _sync_folder(self.folder)
 
     def _path(self, unit_address: int) -> Path:
         return self.folder / f"{unit_address:08x}.json"
+
+
+def _entry_of(item: Preserved) -> dict[str, object]:
+    if item.blank:
+        return {"address": item.address, "blank": len(item.data)}
+    return {
+        "address": item.address,
+        "data": base64.b64encode(item.data).decode("ascii"),
+        "blake2s": hashlib.blake2s(item.data, digest_size=16).hexdigest(),
+    }
 
 
 def _read_entry(path: Path) -> list[Preserved]:
@@ -100,6 +135,9 @@ def _read_entry(path: Path) -> list[Preserved]:
             raise ValueError(f"schema {body['schema']}")
         found = []
         for item in body["bytes"]:
+            if "blank" in item:
+                found.append(Preserved(int(item["address"]), _BLANK * int(item["blank"])))
+                continue
             data = base64.b64decode(item["data"], validate=True)
             if hashlib.blake2s(data, digest_size=16).hexdigest() != item["blake2s"]:
                 raise ValueError("digest mismatch")

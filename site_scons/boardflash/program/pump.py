@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.loader.protocol import Command, Operation, Result
+from boardflash.loader.protocol import REGION_NUMBERS, Command, Operation, Result
 from boardflash.loader.session import LoaderSession
 from boardflash.program.buffers import BufferPool
 
 #: A loader that makes no progress for this much longer than the datasheet's maximum is called silent.
 GRACE_S = 2.0
+REGION_NAMES = {number: name for name, number in REGION_NUMBERS.items()}
 POLL_MIN_S = 0.0005
 POLL_MAX_S = 0.02
+
+
+CHANGING = (Operation.ERASE, Operation.PROGRAM)
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Pump:
         self._explain = explain
         self._interrupted = interrupted
         self._pool = BufferPool(session.buffers_base, session.buffers_end)
+        self._changing = False  # an erase or a program has been handed over
 
     def run(self, steps: dict[int, Iterator[Step]]) -> None:
         """Run the steps of each region (0 internal, 1 qspi) to their end."""
@@ -92,16 +98,21 @@ class Pump:
         while True:
             if self._interrupted():
                 self._drain(lanes)
-                raise BoardflashError(
-                    "interrupted; the unit in work is finished, the next run goes on from here",
-                    code=ExitCode.INTERRUPTED,
-                )
+                raise self._interruption()
             submitted = self._submit(lanes)
             if not any(lane.flights for lane in lanes.values()):
                 if submitted or any(lane.peek() is not None for lane in lanes.values()):
                     continue
                 return
             self._retire(lanes, idle=not submitted)
+
+    def _interruption(self) -> BoardflashError:
+        told = (
+            "the unit in work is finished, the next run goes on from here"
+            if self._changing
+            else "nothing on the device has been changed"
+        )
+        return BoardflashError(f"interrupted; {told}", code=ExitCode.INTERRUPTED)
 
     def _submit(self, lanes: dict[int, _Lane]) -> bool:
         """Upload and submit one step, for the region that has least in store; False when none fits."""
@@ -126,6 +137,7 @@ class Pump:
                 batch.append(loaded)
             ready = [item for item in batch if item is not None]
             commands = [command for command, _, _ in ready]
+            self._changing |= any(command.operation in CHANGING for command in commands)
             first = self._session.submit_all(region, commands)
             now = self._session.link.now()
             for index, (_, loaded_step, buffer) in enumerate(ready):
@@ -169,6 +181,10 @@ class Pump:
             )
             link.pause(min(max(left / 2, POLL_MIN_S), POLL_MAX_S))
         heads = self._session.poll()
+        if any(heads.error):
+            # The words of the head are read one after the other: the ring may have gone on between its count
+            # and its error. Now it stands.
+            heads = self._session.poll()
         now = link.now()
         for region, lane in lanes.items():
             progressed = False
@@ -181,13 +197,16 @@ class Pump:
                 continue
             head = lane.flights[0]
             if heads.error[region]:
-                result = self._session.result(region, head.sequence)
-                self._drain({other: lanes[other] for other in lanes if other != region})
-                raise self._explain(region, head.step, result)
+                error = self._explain(region, head.step, self._session.result(region, head.sequence))
+                with suppress(BoardflashError):  # what came first is told
+                    self._drain({other: lanes[other] for other in lanes if other != region})
+                raise error
             if now - lane.head_since > head.step.limit_s + GRACE_S:
                 raise BoardflashError(
-                    f"the loader does not answer: {head.step.operation.name} at {head.step.address:#010x}"
-                    f" has run for {now - lane.head_since:.1f} s, the limit is {head.step.limit_s:.1f} s",
+                    f"the loader does not answer: {head.step.operation.name.lower()} of"
+                    f" {head.step.length} bytes has run for {now - lane.head_since:.1f} s,"
+                    f" the limit is {head.step.limit_s:.1f} s",
+                    where=f"{REGION_NAMES[region]} {head.step.address:#010x}",
                     code=ExitCode.DEVICE_FAILED,
                 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -13,12 +14,13 @@ from boardflash.loader.artefact import load_artefact
 from boardflash.loader.protocol import REGION_NUMBERS
 from boardflash.plan.difference import GranuleDifference, Reason, compare
 from boardflash.plan.model import FlashPlan
-from boardflash.program.execute import RegionJob
+from boardflash.program.execute import RegionJob, UnitTask
 from boardflash.program.identify import Found
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
 from boardflash.program.journal import Journal
-from boardflash.program.overlay import overlay
+from boardflash.program.overlay import overlay, uncovered
 from boardflash.program.progress import Progress, Silent
+from boardflash.program.pump import Step
 from boardflash.program.report import (
     DeviceIdentity,
     FlashReport,
@@ -27,7 +29,7 @@ from boardflash.program.report import (
 )
 from boardflash.program.session import Session, leave, open_session
 from boardflash.program.survey import Digests, digest_steps
-from boardflash.program.work import RegionWork, plan_work
+from boardflash.program.work import RegionWork, Unit, overlaps, plan_work
 from boardflash.state import state_dir
 
 
@@ -54,23 +56,26 @@ def flash(
     images = _images(plan, options)
     with deferred_interrupt() as interrupt, _open(plan, link, images, progress, interrupt) as session:
         journals = {name: _journal(session.found, name) for name in images}
+        for journal in journals.values():
+            journal.drop_unbegun()
         effective = {name: _with_journal(image, journals[name]) for name, image in images.items()}
         digests = _survey(session, plan.board, effective, progress)
         reports = {name: _region_report(plan, image) for name, image in images.items()}
-        works = _plan_works(plan.board, session.found, effective, digests, options)
+        vectors = {name: image.address for name, image in images.items() if image.runs}
+        works = _plan_works(plan.board, session.found, effective, digests, options, vectors)
         jobs = []
         for name, work in works.items():
             report = reports[name]
             report.granules_differing = work.differing
             report.bytes_unchanged = min(work.unchanged, report.image_bytes)
             report.bytes_verified = report.bytes_unchanged  # by this session's first digest
-            report.restored = effective[name].byte_count - images[name].byte_count
+            report.restored = _owed_bytes(images[name], journals[name])
             jobs.append(
                 RegionJob(
                     session.loader, plan.board, session.found.chip, work, journals[name], report, progress
                 )
             )
-        _execute(session, jobs, progress)
+        _execute(session, jobs, progress, guard_alone=plan.board.boot_guard == "always")
         if options.verify_full:
             _verify_all(session, plan.board, effective, reports, progress)
         for journal in journals.values():
@@ -140,6 +145,16 @@ def _with_journal(image: RegionImage, journal: Journal) -> RegionImage:
     return overlay(image, owed) if owed else image
 
 
+def _owed_bytes(image: RegionImage, journal: Journal) -> int:
+    """Bytes that the journal adds to the image, blank stretches aside."""
+    return sum(
+        size
+        for item in journal.pending()
+        if not item.blank
+        for _, size in uncovered(image, item.address, len(item.data))
+    )
+
+
 def _survey(
     session: Session, board: Board, images: dict[str, RegionImage], progress: Progress
 ) -> dict[str, Digests]:
@@ -162,54 +177,87 @@ def _plan_works(
     images: dict[str, RegionImage],
     digests: dict[str, Digests],
     options: FlashOptions,
+    vectors: dict[str, int],
 ) -> dict[str, RegionWork]:
     differences: dict[str, tuple[GranuleDifference, ...]] = {}
     for name, image in images.items():
         granule = board.region(name).granule
         differences[name] = compare(image, granule, digests[name])
+        protect = board.region(name).protect
         if options.force:
             blank = {d.address for d in differences[name] if d.reason == Reason.BLANK}
+            differing = {d.address for d in differences[name]}
             differences[name] = tuple(
                 GranuleDifference(
                     p.address, p.size, Reason.BLANK if p.address in blank else Reason.DIGEST_DIFFERS
                 )
                 for p in image.pieces(granule)
+                if p.address in differing or not overlaps(protect, p.address, p.size)
             )
     works = {}
     for name, image in images.items():
         region = board.region(name)
         chip = found.chip if name == "qspi" else None
         guard = name == "internal" and board.boot_guard == "always" and any(differences.values())
-        works[name] = plan_work(board, region, chip, image, differences[name], force_guard=guard)
+        works[name] = plan_work(
+            board,
+            region,
+            chip,
+            image,
+            differences[name],
+            force_guard=guard,
+            vectors=vectors.get(name),
+        )
     return works
 
 
-def _execute(session: Session, jobs: list[RegionJob], progress: Progress) -> None:
-    """Both memories at once; the vector table's unit only when all else is verified."""
+def _execute(session: Session, jobs: list[RegionJob], progress: Progress, *, guard_alone: bool) -> None:
+    """Both memories at once; the vector table's unit only when all else is verified.
+
+    With `guard_alone` nothing else is touched until the old image can't boot any more.
+    """
     busy = [job for job in jobs if job.work.all_units]
     if not busy:
         return
     for job in busy:
         job.prepare(session.pump)
     progress.phase("program", sum(unit.size for job in busy for unit in job.work.all_units))
-    session.pump.run({job.number: job.main_steps() for job in busy})
-    _verify_jobs(session, busy, progress, guard=False)
-    guarded = [job for job in busy if job.work.guard is not None]
-    if guarded:
-        session.pump.run({job.number: job.guard_steps() for job in guarded})
-        _verify_jobs(session, guarded, progress, guard=True)
+    if guard_alone:
+        session.pump.run({job.number: job.guard_erase_steps() for job in busy})
+        session.pump.run({job.number: job.main_steps() for job in busy})
+    else:
+        session.pump.run({job.number: _in_turn(job) for job in busy})
+    _verify(session, {job: map(job.task, job.work.units) for job in busy}, progress, boots=False)
+    for job in busy:
+        job.settle(job.work.units)
+        if job.work.guard is not None:
+            _write_guard(session, job, job.work.guard, progress)
 
 
-def _verify_jobs(session: Session, jobs: list[RegionJob], progress: Progress, *, guard: bool) -> None:
+def _in_turn(job: RegionJob) -> Iterator[Step]:
+    yield from job.guard_erase_steps()
+    yield from job.main_steps()
+
+
+def _write_guard(session: Session, job: RegionJob, guard: Unit, progress: Progress) -> None:
+    """The vector table's unit; stack pointer and reset vector when the rest of it is verified, too."""
+    rest, head = job.guard_tasks()
+    session.pump.run({job.number: job.guard_steps(rest)})
+    _verify(session, {job: [rest]}, progress, boots=False)
+    session.pump.run({job.number: job.guard_steps(head)})
+    _verify(session, {job: [job.head_granule()]}, progress, boots=True)
+    job.settle([guard])
+
+
+def _verify(
+    session: Session, tasks: dict[RegionJob, Iterable[UnitTask]], progress: Progress, *, boots: bool
+) -> None:
     progress.phase("verify", 0)
-    found: dict[int, Digests] = {job.number: {} for job in jobs}
-    units = {
-        job.number: ([job.work.guard] if job.work.guard else []) if guard else job.work.units for job in jobs
-    }
-    session.pump.run({job.number: job.verify_steps(units[job.number], found[job.number]) for job in jobs})
-    for job in jobs:
-        job.check(found[job.number])
-        job.settle(units[job.number])
+    found: dict[int, Digests] = {job.number: {} for job in tasks}
+    steps = {job.number: job.verify_steps(own, found[job.number]) for job, own in tasks.items()}
+    session.pump.run(steps)
+    for job in tasks:
+        job.check(found[job.number], boots=boots)
 
 
 def _verify_all(

@@ -18,6 +18,7 @@ from boardflash.program.interrupt import Interrupt
 from boardflash.program.progress import Progress
 from boardflash.program.pump import Pump
 from boardflash.program.report import device_lines
+from boardflash.program.steady import SteadyLink
 
 CHIP_RESET_LIMIT_S = 1.0
 
@@ -45,7 +46,7 @@ def open_session(
     """Start the loader and identify; on any failure the core is left halted, not in the loader."""
     require_proven_die(board)
     started = link.now()
-    loader = LoaderSession(link, artefact)
+    loader = LoaderSession(SteadyLink(link, progress.note), artefact, interrupt)
     try:
         progress.phase("connect", 0)
         loader.start(link.supply_mv())

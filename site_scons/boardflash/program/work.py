@@ -33,7 +33,7 @@ class Unit:
     erase: bool
     whole_chip: bool
     pieces: tuple[Piece, ...]  # of the image, inside the unit, that must be programmed
-    outside: tuple[tuple[int, int], ...]  # (address, size) inside the unit that the image does not cover
+    outside: tuple[tuple[int, int], ...]  # (address, size) at risk that the image does not cover
     reason: str
 
     @property
@@ -49,6 +49,7 @@ class RegionWork:
     image: RegionImage
     units: list[Unit] = field(default_factory=list)
     guard: Unit | None = None
+    vectors: int | None = None  # where the image proper begins; what the journal owes may lie below
     unchanged: int = 0  # bytes of the image that stay as they are on the device
     differing: int = 0
 
@@ -110,18 +111,28 @@ def plan_work(
     differences: Sequence[GranuleDifference],
     *,
     force_guard: bool = False,
+    vectors: int | None = None,
 ) -> RegionWork:
-    """The work that makes the region hold the image. Raises where a protected range is in the way."""
-    work = RegionWork(region, image, differing=len(differences))
+    """The work that makes the region hold the image. Raises where a protected range is in the way.
+
+    `vectors`: the vector table's address, where `image` has bytes of the journal around it.
+    """
+    if vectors is None and image.runs:
+        vectors = image.address
+    work = RegionWork(region, image, vectors=vectors, differing=len(differences))
     if not differences and not force_guard:
         work.unchanged = image.byte_count
         return work
     _refuse_protected(board, region, differences)
     costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
-    guard_at = _guard_leaf(board, region, image) if region.name == "internal" else None
-    leaves = _leaves(region, chip, image, differences, costs, guard_at)
+    guard_at = _guard_leaf(board, region, vectors) if region.name == "internal" else None
+    if guard_at is not None and not _is_vector_blank(vectors, differences):
+        guarded: int | None = guard_at
+    else:
+        guarded = None
+    leaves = _leaves(region, chip, image, differences, costs, guarded)
     plan = plan_erases(leaves, costs.options, costs.chip_erase_us)
-    _fill(work, image, differences, leaves, plan, guard_at)
+    _fill(work, image, differences, leaves, plan, guard_at, costs.page_size if chip is not None else 1)
     touched = sum(
         size
         for unit in work.all_units
@@ -135,12 +146,12 @@ def plan_work(
     return work
 
 
-def _guard_leaf(board: Board, region: Region, image: RegionImage) -> int | None:
+def _guard_leaf(board: Board, region: Region, vectors: int | None) -> int | None:
     """The erase unit with the image's vector table: where its lowest byte lies."""
-    if board.boot_guard == "never" or not image.runs:
+    if board.boot_guard == "never" or vectors is None:
         return None
     return next(
-        (address for address, size in leaf_units(region) if address <= image.address < address + size), None
+        (address for address, size in leaf_units(region) if address <= vectors < address + size), None
     )
 
 
@@ -163,7 +174,7 @@ def _leaves(
     image: RegionImage,
     differences: Sequence[GranuleDifference],
     costs: Costs,
-    guard_at: int | None,
+    guarded: int | None,
 ) -> list[Leaf]:
     by_leaf = _by_leaf(region, differences)
     leaves = []
@@ -180,7 +191,7 @@ def _leaves(
             link += 2 * outside * costs.link_us_per_byte
         need = _need(own, content)
         protected = _protected(region, address, size)
-        if guard_at == address and not protected and not _is_vector_blank(image, own):
+        if guarded == address and not protected:
             need = Need.REWRITE
         if need == Need.WRITE:
             part = b"".join(image.read(d.address, d.size) for d in own)
@@ -218,9 +229,11 @@ def _need(own: Sequence[GranuleDifference], content: bytes) -> Need:
     return Need.REWRITE if content.strip(b"\xff") else Need.ERASE_ONLY
 
 
-def _is_vector_blank(image: RegionImage, own: Sequence[GranuleDifference]) -> bool:
+def _is_vector_blank(vectors: int | None, differences: Sequence[GranuleDifference]) -> bool:
     """Nothing can boot from a blank vector table, so its unit needs no erase to guard the run."""
-    return bool(own) and own[0].address == image.address and own[0].reason == Reason.BLANK
+    return any(
+        vectors is not None and d.address <= vectors < d.end and d.reason == Reason.BLANK for d in differences
+    )
 
 
 def _by_leaf(region: Region, differences: Sequence[GranuleDifference]) -> dict[int, list[GranuleDifference]]:
@@ -246,7 +259,12 @@ def _refuse_protected(board: Board, region: Region, differences: Sequence[Granul
 
 
 def _protected(region: Region, address: int, size: int) -> bool:
-    return any(start < address + size and address < start + length for start, length in region.protect)
+    return overlaps(region.protect, address, size)
+
+
+def overlaps(ranges: Sequence[tuple[int, int]], address: int, size: int) -> bool:
+    """Whether one of the ranges (address, size) has a byte in this stretch."""
+    return any(start < address + size and address < start + length for start, length in ranges)
 
 
 def _fill(
@@ -256,6 +274,7 @@ def _fill(
     leaves: Sequence[Leaf],
     plan: ErasePlan,
     guard_at: int | None,
+    page_size: int,
 ) -> None:
     units: list[Unit] = []
     by_leaf = _by_leaf(work.region, differences)
@@ -282,16 +301,36 @@ def _fill(
             Piece(d.address, d.size, digest_of(image.read(d.address, d.size))) for d in by_leaf[leaf.address]
         )
         last = units[-1] if units and not units[-1].erase else None
-        if last is not None and last.end == leaf.address and last.size < JOINED and last.address != guard_at:
-            units[-1] = replace(last, size=last.size + leaf.size, pieces=last.pieces + pieces)
+        beside = _beside(image, pieces, page_size)
+        joins = last is not None and last.end == leaf.address and last.size < JOINED
+        if last is not None and joins and guard_at not in (last.address, leaf.address):
+            units[-1] = replace(
+                last,
+                size=last.size + leaf.size,
+                pieces=last.pieces + pieces,
+                outside=last.outside + beside,
+            )
         else:
-            units.append(Unit(leaf.address, leaf.size, False, False, pieces, (), "the device is blank here"))
+            units.append(
+                Unit(leaf.address, leaf.size, False, False, pieces, beside, "the device is blank here")
+            )
     units.sort(key=lambda unit: unit.address)
     for unit in units:
         if unit.address == guard_at:
             work.guard = unit
         else:
             work.units.append(unit)
+
+
+def _beside(image: RegionImage, pieces: Sequence[Piece], page_size: int) -> tuple[tuple[int, int], ...]:
+    """What shares a page with the pieces: a page program that loses its power may leave anything there."""
+    found: list[tuple[int, int]] = []
+    end = 0
+    for piece in pieces:
+        first = max(piece.address - piece.address % page_size, end)
+        end = piece.end + -piece.end % page_size
+        found.extend(uncovered(image, first, end - first) if end > first else ())
+    return tuple(found)
 
 
 def _why_erased(inside: Sequence[GranuleDifference], taken_along: int, guard: bool) -> str:

@@ -94,8 +94,10 @@ class SimulatedJLink:
         *,
         costs: LinkCosts | None = None,
         faults: LinkFaults | None = None,
+        on_kill: Callable[[], None] | None = None,
     ) -> None:
-        self._exports = Exports(Probe(boards, costs or LinkCosts(), faults or LinkFaults()))
+        """`on_kill` is what `kill_at_call` does; it must not return."""
+        self._exports = Exports(Probe(boards, costs or LinkCosts(), faults or LinkFaults(), on_kill))
 
     def dll(self) -> Any:
         return self._exports
@@ -128,8 +130,16 @@ class Exports:
 class Probe:
     """The state of the DLL and of the one probe that it has open."""
 
-    def __init__(self, boards: Mapping[int, BoardOrFactory], costs: LinkCosts, faults: LinkFaults) -> None:
+    def __init__(
+        self,
+        boards: Mapping[int, BoardOrFactory],
+        costs: LinkCosts,
+        faults: LinkFaults,
+        on_kill: Callable[[], None] | None = None,
+    ) -> None:
         self.faults = faults
+        self._on_kill = on_kill
+        self._unpowered = False  # the board
         self._boards = dict(boards)
         self._costs = costs
         self._selected: int | None = None
@@ -156,6 +166,16 @@ class Probe:
         self.pulled_now = self._calls == self.faults.unplug_at_call
         if self.pulled_now:
             self._pulled, self.connected = True, False
+        if self._calls == self.faults.power_cut_at_call and self.wire is not None:
+            self._cut_power(self.wire.target)
+        if self._calls == self.faults.kill_at_call and self._on_kill is not None:
+            self._on_kill()
+
+    def _cut_power(self, target: Target) -> None:
+        """What the board was doing is left half done; what it has in RAM is gone."""
+        self._unpowered, self.connected = True, False
+        target.power_cycle()
+        target.halt()
 
     def begin(self) -> int:
         """Start a call that talks to the target: 0, or the code to return at once."""
@@ -347,7 +367,7 @@ class Probe:
             return 0
         if not self._device:
             return self.fail(NO_DEVICE, "No device selected.")
-        if self._supply_mv() < SUPPLY_MIN_MV:
+        if self._unpowered or self._supply_mv() < SUPPLY_MIN_MV:
             return self.fail(NO_SUPPLY, "Target voltage too low.")
         if self._interface != INTERFACE_SWD:
             return self.fail(NO_CPU, "No CPU found on the selected interface.")

@@ -32,6 +32,10 @@ class LinkFaults:
     unplug_at_call: int = 0
     """The USB cable: from this call of the library on the probe is gone; if it is a write, half of it has
     arrived. The board keeps its power and goes on."""
+    power_cut_at_call: int = 0
+    """The board's supply goes, and stays away. An erase or program under way is left half done."""
+    kill_at_call: int = 0
+    """The process ends as by `kill -9`. The board keeps its power, goes on, and is saved as it then is."""
     short_read: int = 0
     """The read of memory, counted alone, that stops half-way without an error."""
     short_write: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,13 @@ from boardflash.sim.jlink import BoardTime, SimulatedJLink
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin, twin_names
 from boardflash.state import state_dir
+
+#: The exit status of a shell for a process that SIGKILL ended.
+KILLED = 128 + 9
+#: A board that has lost its host works off what its loader's rings still hold: looked at in steps.
+STEP_PS = 50_000_000_000
+QUIET_STEPS = 3
+STEPS_AT_MOST = 8000
 
 
 @dataclass(frozen=True)
@@ -35,5 +43,27 @@ def simulated_probe(twin: str, serial: int, faults: Mapping[str, str]) -> Simula
     state = BoardState.load(state_dir(), str(serial))
     faulty = with_faults(load_twin(twin), faults)
     board = SimulatedBoard(faulty.twin, state)
-    library = SimulatedJLink({serial: board}, faults=faulty.wire)
-    return SimulatedProbe(library, BoardTime(board), board, board.close)
+
+    def close() -> None:
+        if faulty.wire.unplug_at_call:
+            _go_on_alone(board)
+        board.close()
+
+    def killed() -> None:
+        _go_on_alone(board)
+        board.close()
+        os._exit(KILLED)
+
+    library = SimulatedJLink({serial: board}, faults=faulty.wire, on_kill=killed)
+    return SimulatedProbe(library, BoardTime(board), board, close)
+
+
+def _go_on_alone(board: SimulatedBoard) -> None:
+    """The board keeps its power: erases and programs that its loader has in hand come to their end."""
+    quiet = 0
+    for _ in range(STEPS_AT_MOST):
+        board.advance(STEP_PS)
+        board.chip.settle(board.clock.now_ps)
+        quiet = 0 if board.flash.busy or board.chip.next_change_ps() is not None else quiet + 1
+        if quiet == QUIET_STEPS:
+            return
