@@ -66,29 +66,10 @@ enum status nor_finish(const struct chip *chip, enum status failed, struct nor_r
 /* Only what this chip is known to have: 35h reads SR2 on one and enters QPI on another. */
 void nor_read_registers(const struct chip *chip, uint32_t registers[4])
 {
-	uint8_t second = 0;
-
 	registers[0] = nor_register(NOR_READ_STATUS1);
-	registers[1] = 0;
-	registers[2] = 0;
-	registers[3] = 0;
-	if (chip == NULL) {
-		return;
-	}
-	if (chip->flag_status) {
-		second = NOR_READ_FLAG_STATUS;
-	} else if (chip->fail_register != 0) {
-		second = chip->fail_register;
-	} else {
-		second = chip->status2_read;
-	}
-	if (second != 0) {
-		registers[1] = nor_register(second);
-	}
-	if (chip->protect3 != 0 || chip->mode_register == NOR_READ_STATUS3) {
-		registers[2] = nor_register(NOR_READ_STATUS3);
-	}
-	if (chip->volatile_dummies) {
-		registers[3] = nor_register(NOR_READ_VOLATILE);
+	for (uint32_t i = 0; i < CHIP_REPORTS; i++) {
+		bool known = chip != NULL && chip->report[i] != 0;
+
+		registers[i + 1u] = known ? nor_register(chip->report[i]) : 0;
 	}
 }

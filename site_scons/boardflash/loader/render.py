@@ -45,6 +45,7 @@ QUAD_ENABLE = {
     QuadEnable.S2B1V6: (0x00, 0x02, 0x35, 0x31),
     QuadEnable.S2B7: (0x00, 0x80, 0x3F, 0x3E),
 }
+READ_FLAG_STATUS, READ_STATUS3, READ_VOLATILE = 0x70, 0x15, 0x85  # loader/nor_opcodes.h
 ENTER_4BYTE = {"none": "ENTER_4BYTE_NONE", "B7": "ENTER_4BYTE_B7", "WREN_B7": "ENTER_4BYTE_WREN_B7"}
 
 _PULLED_UP = ("ncs", "io1", "io2", "io3")  # io1: a chip that does not answer must read FFh, nothing else
@@ -272,6 +273,7 @@ def _quirks(chip: Chip) -> Mapping[str, str | int]:
         "erase_fail": _byte(fail.erase_mask),
         "program_fail": _byte(fail.program_mask),
         "unlock": _byte(chip.unlock_opcode or 0),
+        "report": "{" + ", ".join(_byte(opcode) for opcode in _report(chip)) + "}",
         "protect1": _byte(chip.protection.sr1_mask),
         "protect2": _byte(chip.protection.sr2_mask),
         "protect3": _byte(chip.protection.sr3_mask),
@@ -279,6 +281,18 @@ def _quirks(chip: Chip) -> Mapping[str, str | int]:
         "flag_status": _bool(chip.flag_status),
         "volatile_dummies": _bool(chip.volatile_dummies),
     }
+
+
+def _report(chip: Chip) -> tuple[int, int, int]:
+    """What OP_REGISTERS tells after SR1: SR2, flag status or fail bits; SR3; VCR."""
+    if chip.flag_status:
+        second = READ_FLAG_STATUS
+    elif chip.fail_status:
+        second = chip.fail_status.opcode
+    else:
+        second = QUAD_ENABLE[chip.quad_enable][2]
+    third = READ_STATUS3 if chip.protection.sr3_mask else 0
+    return second, third, READ_VOLATILE if chip.volatile_dummies else 0
 
 
 def _bool(value: bool) -> str:
