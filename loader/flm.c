@@ -17,7 +17,17 @@
 #define SETTLE_MAX_MS  1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
 #define BLANK_PIECE    64u
 
-#define SYST_CSR       0xE000E010u
+#define SYST_CSR            0xE000E010u
+
+#define MPU_CTRL            0xE000ED94u
+#define MPU_CTRL_ENABLE     (1u << 0)
+#define MPU_CTRL_PRIVDEFENA (1u << 2)
+#define MPU_RNR             0xE000ED98u
+#define MPU_RBAR            0xE000ED9Cu
+#define MPU_RASR            0xE000EDA0u
+#define MPU_RASR_ENABLE     (1u << 0)
+#define MPU_RASR_SIZE_SHIFT 1u
+#define MPU_RASR_XN         (1u << 28) /* AP 000: no access for anybody */
 
 static const struct chip *chip;
 static struct nor_registers seen;
@@ -68,6 +78,30 @@ static uint32_t find_row(void)
 	return NO_CHIP;
 }
 
+/* The core reads ahead on its own, and a read of the window while it is not mapped would hang the bus. The debug port's
+ * reads do not pass the MPU.
+ */
+static void close_window(void)
+{
+	REG32(MPU_CTRL) = 0;
+	REG32(MPU_RNR) = 0;
+	REG32(MPU_RBAR) = QSPI_WINDOW;
+	REG32(MPU_RASR) = MPU_RASR_XN | ((QSPI_WINDOW_LOG2 - 1u) << MPU_RASR_SIZE_SHIFT) | MPU_RASR_ENABLE;
+	REG32(MPU_CTRL) = MPU_CTRL_ENABLE | MPU_CTRL_PRIVDEFENA;
+	barrier_sync();
+	barrier_instruction();
+}
+
+/* Firmware that is started without a reset finds the MPU as after one. */
+static void open_window(void)
+{
+	REG32(MPU_CTRL) = 0;
+	REG32(MPU_RNR) = 0;
+	REG32(MPU_RASR) = 0;
+	barrier_sync();
+	barrier_instruction();
+}
+
 static int map_window(void)
 {
 	controller_configure(&chip->timing);
@@ -81,6 +115,7 @@ int Init(unsigned long base, unsigned long clock, unsigned long function)
 	(void)base;
 	(void)clock;
 	interrupts_mask();
+	close_window();
 	chip = NULL;
 	if (clocks_start() != 0) {
 		return RESULT_FAILED;
@@ -103,7 +138,11 @@ int UnInit(unsigned long function)
 {
 	(void)function;
 	REG32(SYST_CSR) = 0;
-	return (chip != NULL) ? map_window() : RESULT_FAILED;
+	if (chip == NULL || map_window() != RESULT_OK) {
+		return RESULT_FAILED;
+	}
+	open_window();
+	return RESULT_OK;
 }
 
 static int change(uint32_t form, uint32_t offset, const uint8_t *data, uint32_t length, uint32_t max_ms)

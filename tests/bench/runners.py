@@ -100,8 +100,7 @@ def _pyocd(case: Case, folder: Path, tools: Tools) -> tuple[float, int, bytes, d
 
 
 def _openocd(case: Case, folder: Path, _tools: Tools) -> tuple[float, int, bytes, dict[str, int]]:
-    """`preverify` skips the whole write if nothing differs. Else it costs more than it saves, so it is asked for
-    where it helps alone."""
+    """`preverify` skips the write if nothing differs; else it costs more than it saves, and is left out."""
     board = _new_board(case, BoardState.in_memory())
     path = folder / "image.bin"
     path.write_bytes(image(case.content, case.size))
