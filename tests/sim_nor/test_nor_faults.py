@@ -78,7 +78,7 @@ def test_order_numbers_with_package_codes_are_known() -> None:
 
 
 def test_an_unknown_chip_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(BoardflashError, match="N25Q128A13, .*W25Q128JV-IM, W25Q128JV-IQ"):
+    with pytest.raises(BoardflashError, match=r"N25Q128A13, .*W25Q128JV-IM, W25Q128JV-IQ"):
         create_chip("W25Q80DV", VirtualClock())
 
 
