@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import multiprocessing
 import os
 import random
 import shutil
-import time
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
-from boardflash.plan.model import FlashPlan
+from boardflash.image.model import MemoryRange, Segment
+from boardflash.image.split import split
+from boardflash.loader.artefact import LoaderArtefact
+from boardflash.loader.compile import Toolchain, build_loader
+from boardflash.plan.file import make_plan
+from boardflash.plan.model import FlashPlan, LoaderRef
 from boardflash.program.run import flash
-from rig import VECTORS, Rig
+from rig import VECTORS, Rig, board_named
 
 INTERNAL, QSPI = 0x0800_0000, 0x9000_0000
 QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
 Images = Mapping[int, bytes]
+
+
+@lru_cache(maxsize=1)
+def shared_loader() -> LoaderArtefact:
+    """Built once a process; its folder goes with it."""
+    folder = Path(tempfile.mkdtemp(prefix="boardflash-loader-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build_loader(board_named("stm32f746g-disco"), folder, Toolchain.zig())
 
 
 def noise(size: int, seed: int) -> bytes:
@@ -41,20 +56,19 @@ class Scene:
     then: Images | None = None  # what the next run flashes; None: the same
     board: Mapping[str, str] = field(default_factory=dict)  # fields of the board to change
 
-    def rig(self, folder: Path) -> Rig:
-        return Rig(folder)
-
     def plan(self, name: str, images: Images) -> FlashPlan:
         """Plans are made once: each case only reads them."""
-        from dataclasses import replace
-
-        rig = Rig(self.folder / name)
-        return rig.plan(images, replace(rig.board, **self.board))  # type: ignore[arg-type]
+        board = replace(board_named("stm32f746g-disco"), **self.board)  # type: ignore[arg-type]
+        artefact = shared_loader()
+        segments = [Segment(address, data, f"bytes at {address:#x}") for address, data in images.items()]
+        regions = [MemoryRange(region.name, region.base, region.size) for region in board.regions]
+        loader = LoaderRef(artefact.elf, artefact.sha256, artefact.toolchain, artefact.protocol)
+        return make_plan(board, split(segments, regions), loader, (), self.folder / name)
 
     def prepare(self) -> tuple[FlashPlan, FlashPlan, int]:
         """The device in `folder/device`, both plans, and how many calls a whole run makes."""
         rig = Rig(self.folder / "device")
-        rig.flash(self.before)
+        attempt(rig, self.plan("plan-0", self.before), {})
         for (region, offset), data in self.own.items():
             rig.set_memory(region, offset, data)
         plan, then = self.plan("plan-1", self.after), self.plan("plan-2", self.then or self.after)
@@ -121,7 +135,7 @@ def _boots_half_written(scene: Scene, rig: Rig, images: Sequence[Images]) -> boo
     return not any(left[: len(image[INTERNAL])] == image[INTERNAL] for image in images if INTERNAL in image)
 
 
-def _attempt(rig: Rig, plan: FlashPlan, faults: Mapping[str, str]) -> None:
+def attempt(rig: Rig, plan: FlashPlan, faults: Mapping[str, str]) -> None:
     rig.faults = faults
     try:
         with rig.link() as link:
@@ -139,12 +153,12 @@ def run_case(scene: Scene, plan: FlashPlan, then: FlashPlan, name: str, case: Ca
             child = os.fork()
             if child == 0:
                 try:
-                    _attempt(rig, plan if index == 0 else then, faults)
+                    attempt(rig, plan if index == 0 else then, faults)
                 finally:
                     os._exit(0)
             os.waitpid(child, 0)
         else:
-            _attempt(rig, plan if index == 0 else then, faults)
+            attempt(rig, plan if index == 0 else then, faults)
         if _boots_half_written(scene, rig, images):
             return f"{case.faults[: index + 1]}: boots half-written"
     rig.faults = {}
@@ -175,7 +189,3 @@ def every(total: int, stride: int = 1, first: int = 1) -> Iterator[int]:
     """The calls to cut at; BOARDFLASH_EVERY_CALL=1 takes all of them."""
     step = 1 if os.environ.get("BOARDFLASH_EVERY_CALL") else stride
     yield from range(1 if step == 1 else first, total + 1, step)
-
-
-def timed(scene: Scene, cases: int, started: float) -> str:
-    return f"{scene.folder.name}: {cases} cases in {time.monotonic() - started:.1f} s"
