@@ -55,12 +55,12 @@ def cut(scene: Scene, names: Sequence[str], stride: int, first: int = 1) -> None
 
 
 def test_a_cut_cable_loses_nothing(tmp_path: Path) -> None:
-    cut(small(tmp_path), ["unplug_at_call"], 8)
+    cut(small(tmp_path), ["unplug_at_call"], 12)
 
 
 def test_a_power_cut_loses_nothing(tmp_path: Path) -> None:
     """Erase and program that are under way leave their cells between old and new."""
-    cut(small(tmp_path), ["power_cut_at_call"], 8, 5)
+    cut(small(tmp_path), ["power_cut_at_call"], 10, 5)
 
 
 def test_a_killed_process_loses_nothing(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_blank_units_that_share_a_page_with_settings_are_made_good(tmp_path: Pat
         own={("qspi", 3 * 256 + 110): SETTINGS},
     )
     plan, then, calls = scene.prepare()
-    cases = [Case(({"power_cut_at_call": str(n)},)) for n in every(calls, 3, 60)]
+    cases = [Case(({"power_cut_at_call": str(n)},)) for n in every(calls, 6, 60)]
     assert failures(scene, plan, then, cases) == []
 
 
@@ -101,7 +101,7 @@ def test_another_image_after_the_interruption_restores_the_same_bytes(tmp_path: 
     smaller = {INTERNAL: firmware(900, 3), QSPI: noise(3000, 3)}
     scene = Scene(tmp_path, base.before, base.after, base.own, then=smaller)
     plan, then, calls = scene.prepare()
-    cases = [Case(({"power_cut_at_call": str(n)},)) for n in every(calls, 12, 84)]
+    cases = [Case(({"power_cut_at_call": str(n)},)) for n in every(calls, 16, 84)]
     assert failures(scene, plan, then, cases) == []
 
 
