@@ -85,6 +85,8 @@ def rows(results: Results, board: Board) -> list[Row]:
             digest=rate * size,
         )
         ran = {tool: results[case.key] for tool, case in cases.items() if case.key in results}
+        if not ran:
+            continue
         found.append(
             Row(
                 content,
@@ -101,6 +103,7 @@ def rows(results: Results, board: Board) -> list[Row]:
 
 
 def _cell(row: Row, tool: str) -> str:
+    """A dash where there is no result: the tool does not take that case, or it has not been run yet."""
     if tool not in row.seconds:
         return "-"
     return f"{row.seconds[tool]:.3f} s, {row.ratio(tool):.2f}x"
