@@ -172,7 +172,7 @@ def test_bytes_owed_below_the_image_do_not_move_the_vector_table(tmp_path: Path)
                 again = Rig(rig.folder)
                 attempt(again, then, {"power_cut_at_call": str(second)})
                 left = bytes(again.memory("internal")[0x200:][:2048])
-                assert left[:8] != firmware(8, 2)[:8] or left == firmware(2048, 2), (first, second)
+                assert left[:8] != firmware(2048, 2)[:8] or left == firmware(2048, 2), (first, second)
                 cut_off.append(again)
             attempt(rig, then, {})
             assert scene.wrong_with(rig, scene.after) == ""
