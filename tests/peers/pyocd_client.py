@@ -23,7 +23,7 @@ SIMULATION_NEEDS = ("unicorn", "tomli")
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 INSTALL_SECONDS = 300
-RUN_SECONDS = 300
+RUN_SECONDS = 600
 
 
 class CannotInstallError(Exception):
