@@ -44,7 +44,7 @@ def source_files() -> list[Path]:
 
 
 def test_imports_run_one_way() -> None:
-    """DESIGN: description and image know no plan, link or SCons; only link knows pylink."""
+    """Description and image know no plan, link or SCons; only link knows pylink."""
     package = ROOT / "site_scons" / "boardflash"
     allowed = {
         "description": set(),

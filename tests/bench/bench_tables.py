@@ -1,6 +1,6 @@
 """Tables of the side-by-side measurement: docs/bench.md, docs/bench.svg and plain text, from kept results.
 
-All are divided by the limit of DESIGN section 8 (limits.py). Start-up and the digest's seconds a byte in it
+All are divided by the limit of limits.py. Start-up and the digest's seconds a byte in it
 are boardflash's own, measured on an image of one granule and between 2 and 16 MiB.
 """
 

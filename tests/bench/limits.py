@@ -1,4 +1,4 @@
-"""The limit of DESIGN section 8, worked out from the chip's typical times and the link alone.
+"""What chip and link allow, worked out from the chip's typical times and the link alone.
 
     start-up + digests + max(bytes over the link / bandwidth, erase + program + bus time)
 

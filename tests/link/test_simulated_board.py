@@ -130,7 +130,7 @@ def test_faults_have_names() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("gremlins", "", "--fault gremlins: no such fault; there are unplug_at_call, short_read, "),
+        ("gremlins", "", "--fault gremlins: no such fault; there are unplug_at_call, power_cut_at_call, "),
         ("short_read", "x", "--fault short_read=x: expected the number of a call"),
     ],
 )

@@ -1,4 +1,4 @@
-"""A MemoryLink straight onto a simulated board's `Target`: no J-Link, the same costs (DESIGN section 7)."""
+"""A MemoryLink straight onto a simulated board's `Target`: no J-Link, the same costs."""
 
 from __future__ import annotations
 

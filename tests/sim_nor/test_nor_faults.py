@@ -1,4 +1,4 @@
-"""Start states, faults by option, and what the board saves (DESIGN section 7)."""
+"""Start states, faults by option, and what the board saves."""
 
 from __future__ import annotations
 

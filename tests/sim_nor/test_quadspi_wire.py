@@ -1,4 +1,4 @@
-"""Where host and chip disagree, and what is then on the wire (issue 2 part 7; nor-behaviour.md 4 to 7).
+"""Where host and chip disagree, and what is then on the wire (nor-behaviour.md 4 to 7).
 
 The chip holds 12 34 56 78 ... and undriven lines are high.
 """

@@ -172,7 +172,7 @@ def _clock(table: Table) -> ClockTree:
     values = table.free_table("values")
     return ClockTree(
         driver=_driver(table),
-        hclk_hz=table.integer("hclk_hz", 1_000_000, 180_000_000),  # DESIGN section 6: no over-drive
+        hclk_hz=table.integer("hclk_hz", 1_000_000, 180_000_000),  # no over-drive
         values={key: values.integer(key, 0, _WORD) for key in sorted(values.names())},
         gpio_enable=_register(table, "gpio_enable"),
         qspi_enable=_register(table, "qspi_enable"),

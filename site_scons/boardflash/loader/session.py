@@ -222,7 +222,9 @@ class LoaderSession:
                 self._in_flight[region].pop(sequence, None)
                 return self.result(region, sequence)
             if interruptible and self._interrupted():
-                raise BoardflashError("interrupted; nothing on the device has been changed", code=ExitCode.INTERRUPTED)
+                raise BoardflashError(
+                    "interrupted; nothing on the device has been changed", code=ExitCode.INTERRUPTED
+                )
             if self.link.now() > deadline:
                 raise self._failed(f"no answer to a command within {timeout_s:g} s")
             self.link.pause(idle_s)

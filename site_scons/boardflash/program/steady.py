@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from boardflash.errors import BoardflashError
+from boardflash.errors import BoardflashError, ExitCode
 from boardflash.loader.session import MemoryLink
 
 ATTEMPTS = 3
@@ -35,7 +35,7 @@ class SteadyLink:
             try:
                 return self._link.read_memory(address, size)
             except BoardflashError as error:
-                failed = error
+                failed = _of_a_transfer(error)
             self._note(f"note: {failed}; read again")
         return self._link.read_memory(address, size)
 
@@ -44,7 +44,7 @@ class SteadyLink:
             try:
                 self._link.write_memory(address, data)
             except BoardflashError as error:
-                failed = error
+                failed = _of_a_transfer(error)
             else:
                 return
             if self._link.read_memory(address, len(data)) == data:
@@ -52,3 +52,10 @@ class SteadyLink:
                 return
             self._note(f"note: {failed}; written again")
         self._link.write_memory(address, data)
+
+
+def _of_a_transfer(error: BoardflashError) -> BoardflashError:
+    """Only what the device or the wire did is worth another try; anything else goes up as it is."""
+    if error.code != ExitCode.DEVICE_FAILED:
+        raise error
+    return error

@@ -17,7 +17,7 @@ from boardflash.plan.difference import GranuleDifference, Reason
 from boardflash.plan.erase import EraseOption, ErasePlan, Leaf, Need, plan_erases
 from boardflash.program.overlay import uncovered
 
-#: A 32-bit word on SWD: 46 clocks (DESIGN section 7), so bytes take 11.5 clocks each.
+#: A 32-bit word on SWD: 46 clocks with its request, turnarounds and acknowledge.
 SWD_CLOCKS_PER_BYTE = 46 / 4
 BLANK_PAGE_SIZE = 256
 #: Blank leaves that adjoin are programmed as one stretch of about this size.

@@ -1,7 +1,8 @@
 """Micron N25Q and MT25Q (3 V): extended SPI, dual and quad protocol, XIP, flag status register.
 
 Implements the N25Q128A, N25Q256A and MT25QL256 datasheets as far as reference facts carry them
-(nor-behaviour.md sections 2, 3, 5, 6 and 7). What none of them states and is remembered from the datasheet is marked (memory).
+(nor-behaviour.md sections 2, 3, 5, 6 and 7). What none of them states and is remembered from the datasheet is
+marked (memory).
 """
 
 from __future__ import annotations
