@@ -133,3 +133,14 @@ def test_exit_codes_are_those_of_the_program() -> None:
     assert shown is not None
     numbers = {int(number) for number in re.findall(r"\b(\d+)\b", shown.group(1))}
     assert numbers == {int(code) for code in ExitCode} - {int(ExitCode.USAGE)}
+
+
+def test_every_message_shown_is_one_that_the_program_says() -> None:
+    section = README.split("## When it fails")[1].split("## ")[0]
+    shown = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
+    assert len(shown) >= 6
+    package = ROOT / "site_scons" / "boardflash"
+    source = "".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    for message in shown:
+        for fragment in filter(None, (part.strip(" ,:") for part in message.split("..."))):
+            assert fragment in source, message
