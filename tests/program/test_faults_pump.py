@@ -91,7 +91,7 @@ class Flaky:
 
     def read_memory(self, address: int, size: int) -> bytes:
         if self._count():
-            raise BoardflashError("reading stopped")
+            raise BoardflashError("reading stopped", code=ExitCode.DEVICE_FAILED)
         return bytes(self.ram[address : address + size])
 
     def write_memory(self, address: int, data: bytes) -> None:
@@ -100,7 +100,7 @@ class Flaky:
         kept = data if not failed or self.arrives else data[: len(data) // 2]
         self.ram[address : address + len(kept)] = kept
         if failed:
-            raise BoardflashError("writing stopped")
+            raise BoardflashError("writing stopped", code=ExitCode.DEVICE_FAILED)
 
 
 def test_a_write_that_arrived_in_spite_of_its_error_is_not_repeated() -> None:
@@ -122,3 +122,18 @@ def test_a_link_that_is_gone_is_told_after_three_tries() -> None:
     with pytest.raises(BoardflashError, match="reading stopped"):
         SteadyLink(flaky, notes.append).read_memory(0, 4)
     assert flaky.calls == 3 and len(notes) == 2
+
+
+def test_what_is_no_fault_of_the_wire_is_not_tried_again() -> None:
+    """A replay that deviates, for one: another try would hide it."""
+
+    class Refusing(Flaky):
+        def read_memory(self, address: int, size: int) -> bytes:
+            self.calls += 1
+            raise BoardflashError("this session deviates from the trace")
+
+    refusing, notes = Refusing(set()), list[str]()
+    with pytest.raises(BoardflashError, match="deviates"):
+        SteadyLink(refusing, notes.append).read_memory(0, 4)
+    assert refusing.calls == 1
+    assert notes == []
