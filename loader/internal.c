@@ -59,10 +59,15 @@ static bool wait_expired(void)
 	return time_ms() - started > limit_ms + 1u;
 }
 
+static bool holds(uint32_t address, uint32_t length)
+{
+	return address >= FLASH_BASE && address - FLASH_BASE <= FLASH_SIZE &&
+	       length <= FLASH_SIZE - (address - FLASH_BASE);
+}
+
 static bool in_range(const struct job *job)
 {
-	return job->address >= FLASH_BASE && job->address - FLASH_BASE <= FLASH_SIZE &&
-	       job->length <= FLASH_SIZE - (job->address - FLASH_BASE);
+	return holds(job->address, job->length);
 }
 
 /* The erase unit that starts at this offset: its number, size and maximum time. */
@@ -226,12 +231,28 @@ static enum progress begin_program(struct job *job)
 	return PROGRESS_RUNNING;
 }
 
+/* The bytes are in this flash already. */
+static enum progress begin_copy(struct job *job)
+{
+	struct word_source source;
+
+	if (!holds(job->argument, job->length) || job->argument % sizeof(uint32_t) != 0) {
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+	stream_from_memory(&source, job->argument);
+	(void)stream_fetch(&source, job->buffer, job->length);
+	return begin_program(job);
+}
+
 /* FLASH_STORE_MAX_MS holds for one store of the driver's width. */
 static enum progress next_store(struct job *job)
 {
 	uint32_t bytes = flash_store_bytes();
 
 	for (uint32_t i = 0; i < SKIP_LIMIT && done < job->length; i++) {
+		if (!job_has(job, done + bytes)) {
+			return fail(job, STATUS_BAD_COMMAND, job->address + done);
+		}
 		if (!scan_is_blank(job->buffer + done, bytes)) {
 			begin_wait(STEP_PROGRAM, FLASH_STORE_MAX_MS);
 			flash_store(job->address + done, job->buffer + done);
@@ -264,6 +285,7 @@ enum progress internal_begin(struct job *job)
 		return job_end(job, STATUS_OK);
 	case OP_DIGEST:
 	case OP_BLANK_CHECK:
+	case OP_SAMPLE:
 	case OP_READ:
 	case OP_VERIFY:
 		return begin_scan(job);
@@ -271,6 +293,8 @@ enum progress internal_begin(struct job *job)
 		return begin_erase(job);
 	case OP_PROGRAM:
 		return begin_program(job);
+	case OP_COPY:
+		return begin_copy(job);
 	default:
 		return fail(job, STATUS_BAD_COMMAND, job->address);
 	}

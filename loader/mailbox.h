@@ -1,10 +1,11 @@
 /* The mailbox: how the host and the running loader talk through RAM, without halting the core.
  *
- * The host writes commands into a region's ring and then its `submitted` count; the loader works
- * through the ring in order, writes each result into its slot and then its `completed` count. Counts
- * run on for ever (modulo 2^32); slot = count % MAILBOX_SLOTS. A failed command stops its ring:
- * `error` is set, `completed` stays on the failed command, and nothing more of that ring is taken until the
- * host writes `acknowledge` = 1 (which drops all that was submitted: submitted, completed and error become 0).
+ * The host writes a command into the next slot of a region's ring; the slot's last word, its ticket, hands it over.
+ * (One block write of the debug port goes upwards, so what stands before the ticket is there before it.) The loader
+ * works through the ring in order, writes each result into its slot and then its `completed` count. Counts run on for
+ * ever (modulo 2^32); slot = count % MAILBOX_SLOTS, ticket = count + 1. A failed command stops its ring: `error` is
+ * set, `completed` stays on the failed command, and nothing more of that ring is taken until the host writes
+ * `acknowledge` = 1 (which drops all that was submitted: every ticket, completed and error become 0).
  * Data lives in buffers that the host alone hands out, between `buffers_base` and `buffers_end`.
  *
  * site_scons/boardflash/loader/protocol.py states the same layout; a test compares them.
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 #define MAILBOX_MAGIC    0x4D4C4642u /* "BFLM" */
-#define MAILBOX_VERSION  1u
+#define MAILBOX_VERSION  2u
 #define MAILBOX_SLOTS    16u
 #define MAILBOX_REGIONS  2u /* 0 internal, 1 qspi */
 
@@ -42,7 +43,9 @@ enum operation {
     OP_READ = 9,        /* `length` bytes from `address` to buffer */
     OP_VERIFY = 10,     /* compare with buffer; on a difference STATUS_VERIFY with the first address */
     OP_CHIP_RESET = 11, /* qspi: back to power-up state (66h 99h), controller off */
-    OP_COPY = 12        /* reserved */
+    OP_COPY = 12,       /* OP_PROGRAM of `length` bytes that are at `argument` in the same region, by way of buffer */
+    OP_PROGRAM_LZ4 = 13, /* OP_PROGRAM of the LZ4 block at buffer, which expands to `length` bytes at `argument` */
+    OP_SAMPLE = 14      /* the first byte of each piece (pieces as for OP_DIGEST) at buffer */
 };
 
 enum status {
@@ -62,16 +65,17 @@ enum status {
 };
 
 struct command {
+    /* written by the loader */
+    uint32_t status;
+    uint32_t failed_address;
+    uint32_t detail[4]; /* digest root; or on failure: SR1, SR2/FSR, controller SR, controller CR */
+    /* written by the host */
     uint32_t operation;
     uint32_t address;
     uint32_t length;
     uint32_t buffer;
     uint32_t argument;
-    /* written by the loader */
-    uint32_t status;
-    uint32_t failed_address;
-    uint32_t detail[4]; /* digest root; or on failure: SR1, SR2/FSR, controller SR, controller CR */
-    uint32_t reserved;
+    uint32_t ticket; /* the last word: it makes the rest valid */
 };
 
 struct identity {
@@ -117,7 +121,7 @@ struct mailbox_head {
 
 struct mailbox {
     struct mailbox_head head;
-    uint32_t submitted[MAILBOX_REGIONS];   /* written by the host */
+    uint32_t starved_us[MAILBOX_REGIONS];  /* the memory stood still between two changes, for want of the next one */
     uint32_t acknowledge[MAILBOX_REGIONS]; /* written by the host */
     uint32_t supply_mv;                    /* written by the host before the start: what the probe measured */
     struct fault_record fault;

@@ -2,6 +2,7 @@
 #include "clocks.h"
 #include "mailbox.h"
 #include "region.h"
+#include "scan.h"
 #include "time.h"
 
 #define REGION_INTERNAL 0u
@@ -11,6 +12,8 @@ extern volatile struct mailbox bf_mailbox;
 
 struct ring {
 	bool active;
+	bool changed;       /* the last command was one of those that change the memory, */
+	uint32_t idle_from; /* and it ended then, in microseconds */
 	struct job job;
 };
 
@@ -41,16 +44,33 @@ static volatile struct command *slot_of(uint32_t region)
 	return &bf_mailbox.slots[region][bf_mailbox.head.completed[region] % MAILBOX_SLOTS];
 }
 
+static bool is_change(uint32_t operation)
+{
+	return operation == OP_ERASE || operation == OP_PROGRAM || operation == OP_COPY || operation == OP_PROGRAM_LZ4;
+}
+
 static void take(uint32_t region)
 {
 	struct job *job = &rings[region].job;
 	volatile const struct command *command = slot_of(region);
+
+	if (rings[region].changed && is_change(command->operation)) {
+		bf_mailbox.starved_us[region] += time_us() - rings[region].idle_from;
+	}
 
 	job->operation = command->operation;
 	job->address = command->address;
 	job->length = command->length;
 	job->buffer = (uint8_t *)(uintptr_t)command->buffer;
 	job->argument = command->argument;
+	job->packed = job->operation == OP_PROGRAM_LZ4;
+	if (job->packed) {
+		uint8_t *out = (uint8_t *)(uintptr_t)job->argument;
+
+		unpack_begin(&job->unpack, job->buffer, out, job->length);
+		job->buffer = out;
+		job->operation = OP_PROGRAM;
+	}
 	job->status = STATUS_OK;
 	job->failed_address = 0;
 	for (uint32_t i = 0; i < 4u; i++) {
@@ -66,6 +86,8 @@ static void finish(uint32_t region)
 	volatile struct command *command = slot_of(region);
 
 	rings[region].active = false;
+	rings[region].changed = is_change(job->operation);
+	rings[region].idle_from = time_us();
 	command->status = job->status;
 	command->failed_address = job->failed_address;
 	for (uint32_t i = 0; i < 4u; i++) {
@@ -79,9 +101,16 @@ static void finish(uint32_t region)
 	}
 }
 
+static void drop_tickets(uint32_t region)
+{
+	for (uint32_t i = 0; i < MAILBOX_SLOTS; i++) {
+		bf_mailbox.slots[region][i].ticket = 0;
+	}
+}
+
 static void acknowledge(uint32_t region)
 {
-	bf_mailbox.submitted[region] = 0;
+	drop_tickets(region);
 	bf_mailbox.head.completed[region] = 0;
 	bf_mailbox.head.error[region] = 0;
 	barrier_data();
@@ -91,7 +120,7 @@ static void acknowledge(uint32_t region)
 static bool has_work(uint32_t region)
 {
 	return bf_mailbox.head.error[region] == 0 &&
-	       bf_mailbox.submitted[region] != bf_mailbox.head.completed[region];
+	       slot_of(region)->ticket == bf_mailbox.head.completed[region] + 1u;
 }
 
 /* One step for a region. DONE means that it has nothing to do. */
@@ -105,7 +134,7 @@ static enum progress serve(uint32_t region)
 		acknowledge(region);
 		return PROGRESS_DONE;
 	} else if (has_work(region)) {
-		barrier_data(); /* the slot was written before the count */
+		barrier_data(); /* the slot was written before its ticket */
 		take(region);
 		progress = begin(region, &rings[region].job);
 	} else {
@@ -153,10 +182,17 @@ void loader_main(void)
 	}
 	internal_start(bf_mailbox.supply_mv);
 	qspi_start();
+	for (uint32_t region = 0; region < MAILBOX_REGIONS; region++) {
+		drop_tickets(region); /* an earlier run may have left some in RAM */
+	}
 	publish(LOADER_READY, 0);
 	for (;;) {
-		enum progress internal = serve(REGION_INTERNAL);
-		enum progress qspi = serve(REGION_QSPI);
+		enum progress internal;
+		enum progress qspi;
+
+		scan_take_turns(rings[REGION_INTERNAL].active && rings[REGION_QSPI].active);
+		internal = serve(REGION_INTERNAL);
+		qspi = serve(REGION_QSPI);
 
 		(void)time_ms();
 		if (internal == PROGRESS_RUNNING || qspi == PROGRESS_RUNNING) {

@@ -174,10 +174,15 @@ static enum progress begin_select(struct job *job)
 	return end(job, status);
 }
 
+static bool holds(uint32_t address, uint32_t length)
+{
+	return address >= QSPI_WINDOW && address - QSPI_WINDOW <= chip->size &&
+	       length <= chip->size - (address - QSPI_WINDOW);
+}
+
 static bool in_range(const struct job *job)
 {
-	return job->address >= QSPI_WINDOW && job->address - QSPI_WINDOW <= chip->size &&
-	       job->length <= chip->size - (job->address - QSPI_WINDOW);
+	return holds(job->address, job->length);
 }
 
 static enum progress begin_scan(struct job *job)
@@ -280,10 +285,24 @@ static enum progress begin_program(struct job *job)
 	return PROGRESS_RUNNING;
 }
 
+/* The bytes are on the chip already. */
+static enum progress begin_copy(struct job *job)
+{
+	if (!holds(job->argument, job->length)) {
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+	if (job->length > 0) {
+		controller_read(chip->read_form, job->argument - QSPI_WINDOW, job->buffer, job->length);
+	}
+	return controller_failed() ? fail(job, STATUS_CONTROLLER, job->argument) : begin_program(job);
+}
+
 /* A write never crosses the end of a page: the chip would wrap to its start. */
 static enum progress begin_page(struct job *job)
 {
 	uint32_t address = job->address + done;
+	uint32_t next;
+	enum progress progress;
 
 	if (done == job->length) {
 		return end(job, STATUS_OK);
@@ -292,12 +311,19 @@ static enum progress begin_page(struct job *job)
 	if (page > job->length - done) {
 		page = job->length - done;
 	}
+	if (!job_has(job, done + page)) {
+		return fail(job, STATUS_BAD_COMMAND, address);
+	}
 	if (scan_is_blank(job->buffer + done, page)) {
 		done += page;
 		return PROGRESS_RUNNING;
 	}
-	return begin_change(job, chip->program_form, address, job->buffer + done, page, STEP_PROGRAM,
-	                    chip->program_max_ms);
+	progress = begin_change(job, chip->program_form, address, job->buffer + done, page, STEP_PROGRAM,
+	                        chip->program_max_ms);
+	/* The chip is busy now: time to expand the next page. */
+	next = done + page + chip->page_size;
+	(void)job_has(job, (next < job->length) ? next : job->length);
+	return progress;
 }
 
 static enum progress poll_program(struct job *job)
@@ -351,6 +377,7 @@ enum progress qspi_begin(struct job *job)
 	switch (job->operation) {
 	case OP_DIGEST:
 	case OP_BLANK_CHECK:
+	case OP_SAMPLE:
 	case OP_READ:
 	case OP_VERIFY:
 		return begin_scan(job);
@@ -358,6 +385,8 @@ enum progress qspi_begin(struct job *job)
 		return begin_erase(job);
 	case OP_PROGRAM:
 		return begin_program(job);
+	case OP_COPY:
+		return begin_copy(job);
 	default:
 		return fail(job, STATUS_BAD_COMMAND, job->address);
 	}

@@ -4,6 +4,7 @@
 
 #include "hardware.h"
 #include "mailbox.h"
+#include "unpack.h"
 
 enum progress {
 	PROGRESS_DONE,    /* the job's status, failed_address and detail are valid */
@@ -18,6 +19,8 @@ struct job {
 	uint32_t length;
 	uint8_t *buffer;
 	uint32_t argument;
+	bool packed;           /* program: the data is an LZ4 block, */
+	struct unpack unpack;  /* which expands into `buffer` */
 	enum status status;
 	uint32_t failed_address;
 	uint32_t detail[4];
@@ -31,6 +34,12 @@ enum progress internal_poll(struct job *job);
 void qspi_start(void);
 enum progress qspi_begin(struct job *job);
 enum progress qspi_poll(struct job *job);
+
+/* Program: whether the first `length` bytes of the data are there; expands them if need be. False: no LZ4 block. */
+static inline bool job_has(struct job *job, uint32_t length)
+{
+	return !job->packed || unpack_to(&job->unpack, job->buffer + length);
+}
 
 static inline enum progress job_end(struct job *job, enum status status)
 {

@@ -2,8 +2,16 @@
 
 #include "stream.h"
 
-#define STEP_BLOCKS 16u /* 1 KiB: about 0.13 ms of hashing */
+#define STEP_BLOCKS  16u /* 1 KiB: about 0.13 ms of hashing */
+#define SHORT_BLOCKS 2u  /* 16 us: what a word of internal flash takes to program */
 #define BLANK_WORD  0xFFFFFFFFu
+
+static uint32_t step_blocks; /* set before every step */
+
+void scan_take_turns(bool often)
+{
+	step_blocks = often ? SHORT_BLOCKS : STEP_BLOCKS;
+}
 
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
@@ -21,6 +29,7 @@ bool scan_accepts(const struct job *job)
 	switch (job->operation) {
 	case OP_DIGEST:
 	case OP_BLANK_CHECK:
+	case OP_SAMPLE:
 		return job->length > 0 && job->argument > 0;
 	case OP_READ:
 	case OP_VERIFY:
@@ -38,9 +47,10 @@ void scan_begin(struct scan *scan, const struct job *job)
 	scan->out = job->buffer;
 	scan->fetched = false;
 	scan->root = false;
+	scan->first = true;
 	scan->blank = true;
 	scan->current = 0;
-	if (job->operation == OP_DIGEST || job->operation == OP_BLANK_CHECK) {
+	if (job->argument > 0) {
 		next_piece(scan);
 	}
 	blake2s_begin(&scan->hash);
@@ -114,7 +124,7 @@ static bool may_prefetch(const struct scan *scan)
 static uint32_t hash_run(struct scan *scan)
 {
 	uint32_t followed = scan->piece_left / BLAKE2S_BLOCK;
-	uint32_t count = (scan->fetched && followed > 0) ? smaller(followed - 1u, STEP_BLOCKS) : 0;
+	uint32_t count = (scan->fetched && followed > 0) ? smaller(followed - 1u, step_blocks) : 0;
 	uint32_t current = scan->current;
 
 	for (uint32_t i = 0; i < count; i++) {
@@ -130,7 +140,7 @@ static uint32_t hash_run(struct scan *scan)
 
 static enum progress digest_step(struct scan *scan, struct job *job)
 {
-	for (uint32_t i = hash_run(scan); i < STEP_BLOCKS; i++) {
+	for (uint32_t i = hash_run(scan); i < step_blocks; i++) {
 		uint32_t *block = scan->block[scan->current];
 		uint32_t length = smaller(scan->piece_left, BLAKE2S_BLOCK);
 
@@ -168,18 +178,28 @@ bool scan_is_blank(const uint8_t *bytes, uint32_t length)
 	return true;
 }
 
-static enum progress blank_step(struct scan *scan, struct job *job)
+/* One byte a piece: whether it is blank, or its first one. */
+static enum progress piece_step(struct scan *scan, struct job *job)
 {
-	for (uint32_t i = 0; i < STEP_BLOCKS; i++) {
+	for (uint32_t i = 0; i < step_blocks; i++) {
 		uint32_t length = smaller(scan->piece_left, BLAKE2S_BLOCK);
+		const uint8_t *bytes = (const uint8_t *)scan->block[scan->current];
 
 		if (!fetch(scan, length)) {
 			return job_fail(job, STATUS_CONTROLLER, scan->address);
 		}
-		scan->blank = scan->blank && scan_is_blank((const uint8_t *)scan->block[scan->current], length);
+		if (scan->first) {
+			*scan->out = *bytes;
+			scan->first = false;
+		}
+		scan->blank = scan->blank && scan_is_blank(bytes, length);
 		advance(scan, length);
 		if (scan->piece_left == 0) {
-			*scan->out++ = scan->blank ? 1 : 0;
+			if (job->operation == OP_BLANK_CHECK) {
+				*scan->out = scan->blank ? 1 : 0;
+			}
+			scan->out++;
+			scan->first = true;
 			scan->blank = true;
 			if (scan->left == 0) {
 				return job_end(job, STATUS_OK);
@@ -192,7 +212,7 @@ static enum progress blank_step(struct scan *scan, struct job *job)
 
 static enum progress verify_step(struct scan *scan, struct job *job)
 {
-	for (uint32_t i = 0; i < STEP_BLOCKS && scan->left > 0; i++) {
+	for (uint32_t i = 0; i < step_blocks && scan->left > 0; i++) {
 		const uint8_t *bytes = (const uint8_t *)scan->block[scan->current];
 		uint32_t length = smaller(scan->left, BLAKE2S_BLOCK);
 
@@ -213,7 +233,7 @@ static enum progress verify_step(struct scan *scan, struct job *job)
 
 static enum progress read_step(struct scan *scan, struct job *job)
 {
-	uint32_t length = smaller(scan->left, STEP_BLOCKS * BLAKE2S_BLOCK);
+	uint32_t length = smaller(scan->left, step_blocks * BLAKE2S_BLOCK);
 
 	if (!stream_fetch(&scan->source, scan->out, length)) {
 		return job_fail(job, STATUS_CONTROLLER, scan->address);
@@ -230,7 +250,8 @@ enum progress scan_step(struct scan *scan, struct job *job)
 	case OP_DIGEST:
 		return digest_step(scan, job);
 	case OP_BLANK_CHECK:
-		return blank_step(scan, job);
+	case OP_SAMPLE:
+		return piece_step(scan, job);
 	case OP_VERIFY:
 		return verify_step(scan, job);
 	default:

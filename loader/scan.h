@@ -1,4 +1,4 @@
-/* The commands that read a run of flash from end to end: digest, blank check, verify, read. */
+/* The commands that read a run of flash from end to end: digest, blank check, sample, verify, read. */
 #ifndef BOARDFLASH_SCAN_H
 #define BOARDFLASH_SCAN_H
 
@@ -14,6 +14,7 @@ struct scan {
 	uint8_t *out;
 	bool fetched; /* block[current] holds the next block already */
 	bool root;    /* the digest of the list is being made */
+	bool first; /* of a piece */
 	bool blank;
 	uint32_t current;
 	uint32_t block[2][BLAKE2S_WORDS];
@@ -24,6 +25,8 @@ struct scan {
 bool scan_accepts(const struct job *job);
 /* `scan->source` must stand at the job's first byte. */
 void scan_begin(struct scan *scan, const struct job *job);
+/* Whether the other region wants its turns often: then the steps are short ones. */
+void scan_take_turns(bool often);
 /* A short step, so that the other region is served in between. */
 enum progress scan_step(struct scan *scan, struct job *job);
 

@@ -58,6 +58,19 @@ uint32_t time_ms(void)
 	return milliseconds;
 }
 
+/* Runs over after 71 minutes; only differences are used. */
+uint32_t time_us(void)
+{
+	uint32_t ms;
+	uint32_t left;
+
+	do {
+		ms = time_ms();
+		left = REG32(SYST_CVR);
+	} while (time_tick_pending());
+	return ms * 1000u + (TICKS_PER_MS - 1u - left) / TICKS_PER_US;
+}
+
 void time_delay_us(uint32_t microseconds)
 {
 	uint32_t before = REG32(SYST_CVR);

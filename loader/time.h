@@ -5,7 +5,8 @@
 #include "hardware.h"
 
 void time_start(void);
-uint32_t time_ms(void);      /* also refreshes the watchdog when a millisecond has passed */
+uint32_t time_ms(void);
+uint32_t time_us(void);      /* also refreshes the watchdog when a millisecond has passed */
 bool time_tick_pending(void); /* reads only: true once time_ms() would move on */
 void time_delay_us(uint32_t microseconds);
 void time_sleep(void);       /* until the next tick or device interrupt */

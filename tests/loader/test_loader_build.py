@@ -41,7 +41,8 @@ def test_loader_builds_without_a_warning_and_keeps_its_limit(
     ram = board.mcu.ram_base
     assert ram < artefact.stack_top <= artefact.vectors < artefact.mailbox
     assert artefact.mailbox + p.MAILBOX_SIZE <= artefact.load_address
-    assert artefact.load_address + len(artefact.image) <= artefact.buffers_base <= ram + CODE_LIMIT
+    assert artefact.load_address + len(artefact.image) <= artefact.buffers_base
+    assert len(artefact.image) + p.MAILBOX_SIZE <= CODE_LIMIT
     assert artefact.buffers_end == ram + board.mcu.ram_size
     assert artefact.toolchain == toolchain.describe()
     assert artefact.chips == (tuple(c.name for c in board.qspi.chips) if board.qspi else ())
@@ -70,7 +71,7 @@ def test_layout_of_the_mailbox_is_that_of_the_header(tmp_path: Path) -> None:
         ("MAILBOX_REGIONS", p.MAILBOX_REGIONS),
         ("sizeof(struct mailbox)", p.MAILBOX_SIZE),
         ("sizeof(struct mailbox_head)", p.HEAD_LAYOUT.size),
-        ("offsetof(struct mailbox, submitted)", p.SUBMITTED_OFFSET),
+        ("offsetof(struct mailbox, starved_us)", p.STARVED_OFFSET),
         ("offsetof(struct mailbox, acknowledge)", p.ACKNOWLEDGE_OFFSET),
         ("offsetof(struct mailbox, supply_mv)", p.SUPPLY_OFFSET),
         ("offsetof(struct mailbox, fault)", p.FAULT_OFFSET),
@@ -78,7 +79,9 @@ def test_layout_of_the_mailbox_is_that_of_the_header(tmp_path: Path) -> None:
         ("offsetof(struct mailbox, slots)", p.SLOTS_OFFSET),
         ("sizeof(struct command)", p.COMMAND_SIZE),
         ("offsetof(struct command, status)", p.RESULT_OFFSET),
-        ("offsetof(struct command, reserved) - offsetof(struct command, status)", p.RESULT_LAYOUT.size),
+        ("offsetof(struct command, operation)", p.REQUEST_OFFSET),
+        ("offsetof(struct command, operation) - offsetof(struct command, status)", p.RESULT_LAYOUT.size),
+        ("offsetof(struct command, ticket)", p.TICKET_OFFSET),
         ("sizeof(struct identity)", p.IDENTITY_LAYOUT.size),
         ("sizeof(struct mcu_identity)", p.MCU_IDENTITY_LAYOUT.size),
         ("sizeof(struct status_registers)", p.REGISTERS_LAYOUT.size),

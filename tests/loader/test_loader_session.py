@@ -83,14 +83,15 @@ class MailboxServer:
         completed, error = 16 + 4 * region, 24 + 4 * region
         if self.word(p.ACKNOWLEDGE_OFFSET + 4 * region):
             self.put(p.ACKNOWLEDGE_OFFSET + 4 * region, 0)
-            self.put(p.SUBMITTED_OFFSET + 4 * region, 0)
+            for number in range(p.MAILBOX_SLOTS):
+                self.put(p.slot_offset(region, number) + p.TICKET_OFFSET, 0)
             self.put(completed, 0)
             self.put(error, 0)
         done = self.word(completed)
-        if self.word(error) or done == self.word(p.SUBMITTED_OFFSET + 4 * region):
-            return
         slot = p.slot_offset(region, done)
-        command = struct.unpack_from("<5I", self.ram, MAILBOX - RAM + slot)
+        if self.word(error) or self.word(slot + p.TICKET_OFFSET) != done + 1:
+            return
+        command = struct.unpack_from("<5I", self.ram, MAILBOX - RAM + slot + p.REQUEST_OFFSET)
         self.taken.append((region, *command))
         status = self.status[len(self.taken) - 1]
         self.put(slot + p.RESULT_OFFSET, status, command[1], 0x5A, 0x20, 0x24, 0x03500001)
@@ -141,9 +142,9 @@ def test_start_sets_stack_entry_and_supply(server: MailboxServer, session: Loade
     assert bytes(server.ram[: len(IMAGE)]) == IMAGE
 
 
-def test_several_commands_cost_two_link_calls(server: MailboxServer, session: LoaderSession) -> None:
+def test_several_commands_cost_one_link_call(server: MailboxServer, session: LoaderSession) -> None:
     session.submit_all(p.REGION_QSPI, [erase(n) for n in range(5)])
-    assert [call.split()[0] for call in server.calls] == ["write", "write"]
+    assert [call.split()[0] for call in server.calls] == ["write"]
 
 
 def test_poll_is_one_link_call(server: MailboxServer, session: LoaderSession) -> None:

@@ -35,6 +35,7 @@ CORE_SOURCES = (
     "blake2s_block.S",
     "stream.c",
     "scan.c",
+    "unpack.c",
     "internal.c",
     "runtime.c",
 )

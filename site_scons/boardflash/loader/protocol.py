@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 MAILBOX_MAGIC = 0x4D4C4642
-MAILBOX_VERSION = 1
+MAILBOX_VERSION = 2
 MAILBOX_SLOTS = 16
 MAILBOX_REGIONS = 2
 
@@ -43,6 +43,8 @@ class Operation(IntEnum):
     VERIFY = 10
     CHIP_RESET = 11
     COPY = 12
+    PROGRAM_LZ4 = 13
+    SAMPLE = 14
 
 
 class Status(IntEnum):
@@ -80,15 +82,17 @@ STATUS_TEXT = {
 # Offsets in struct mailbox
 HEAD_OFFSET = 0
 HEAD_LAYOUT = struct.Struct("<4I2I2II")
-SUBMITTED_OFFSET = 36
+STARVED_OFFSET = 36
 ACKNOWLEDGE_OFFSET = 44
 SUPPLY_OFFSET = 52
 FAULT_OFFSET = 56
 FAULT_LAYOUT = struct.Struct("<6I")
 SLOTS_OFFSET = 80
 COMMAND_SIZE = 48
-COMMAND_LAYOUT = struct.Struct("<5I28x")  # what the host writes; the loader's part starts as zeros
-RESULT_OFFSET = 20  # in struct command
+COMMAND_LAYOUT = struct.Struct("<24x6I")  # what the host writes; the loader's part starts as zeros
+RESULT_OFFSET = 0  # in struct command
+REQUEST_OFFSET = 24
+TICKET_OFFSET = 44
 RESULT_LAYOUT = struct.Struct("<II16s")
 MAILBOX_SIZE = SLOTS_OFFSET + MAILBOX_REGIONS * MAILBOX_SLOTS * COMMAND_SIZE
 
@@ -108,10 +112,13 @@ class Command:
     address: int = 0  # absolute
     length: int = 0
     buffer: int = 0  # in target RAM, between buffers_base and buffers_end
-    argument: int = 0  # row of the chip table, or the granule
+    argument: int = 0  # row of the chip table, granule, source of a copy, or where an LZ4 block expands to
 
-    def pack(self) -> bytes:
-        return COMMAND_LAYOUT.pack(self.operation, self.address, self.length, self.buffer, self.argument)
+    def pack(self, ticket: int) -> bytes:
+        """A whole slot; its last word hands the command over."""
+        return COMMAND_LAYOUT.pack(
+            self.operation, self.address, self.length, self.buffer, self.argument, ticket
+        )
 
 
 @dataclass(frozen=True)

@@ -158,8 +158,8 @@ class LoaderSession:
         return self.submit_all(region, [command])
 
     def submit_all(self, region: int, commands: Sequence[Command]) -> int:
-        """Hand over commands that follow each other, in two link writes (three at the ring's end); the
-        running number of the first."""
+        """Hand over commands that follow each other, in one link write (two at the ring's end); the running
+        number of the first. Each slot's ticket is its last word: a block write goes upwards."""
         first = self._submitted[region]
         if not commands:
             return first
@@ -171,14 +171,13 @@ class LoaderSession:
         before_wrap = p.MAILBOX_SLOTS - first % p.MAILBOX_SLOTS
         for start, part in ((0, commands[:before_wrap]), (before_wrap, commands[before_wrap:])):
             if part:
-                address = self.artefact.mailbox + p.slot_offset(region, first + start)
-                self.link.write_memory(address, b"".join(c.pack() for c in part))
+                address = self.artefact.mailbox + p.slot_offset(region, first + start) + p.REQUEST_OFFSET
+                slots = b"".join(c.pack(first + start + n + 1 & p.MASK32) for n, c in enumerate(part))
+                self.link.write_memory(address, slots[p.REQUEST_OFFSET :])
         for number, command in enumerate(commands, first):
             self._in_flight[region].pop(number - p.MAILBOX_SLOTS & p.MASK32, None)
             self._in_flight[region][number & p.MASK32] = command
         self._submitted[region] = first + len(commands) & p.MASK32
-        index = self.artefact.mailbox + p.SUBMITTED_OFFSET + 4 * region
-        self.link.write_memory(index, struct.pack("<I", self._submitted[region]))
         return first
 
     def poll(self) -> Heads:
@@ -228,6 +227,12 @@ class LoaderSession:
             if self.link.now() > deadline:
                 raise self._failed(f"no answer to a command within {timeout_s:g} s")
             self.link.pause(idle_s)
+
+    def starved_us(self) -> tuple[int, ...]:
+        """Microseconds that each memory stood still between two changes, for want of the next one."""
+        address = self.artefact.mailbox + p.STARVED_OFFSET
+        data = self.link.read_memory(address, 4 * p.MAILBOX_REGIONS)
+        return struct.unpack(f"<{p.MAILBOX_REGIONS}I", data)
 
     def failure(self, region: int) -> CommandFailed:
         """The fault that stopped this ring, as an exception to raise."""
