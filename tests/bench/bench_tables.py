@@ -1,105 +1,26 @@
-"""Tables of the side-by-side measurement: docs/bench.md, docs/bench.svg and plain text, from kept results.
-
-All are divided by the limit of limits.py. Start-up and the digest's seconds a byte in it
-are boardflash's own, measured on an image of one granule and between 2 and 16 MiB.
-"""
+"""docs/bench.md, docs/bench.svg and plain text, from the rows of the side-by-side measurement."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
-from typing import Any
 
 import bench_chart
-from cases import (
-    CHIP_SIZE,
-    CONTENTS,
-    LARGE,
-    SITUATIONS,
-    SMALL,
-    START_UP_SIZE,
-    TOOLS,
-    Case,
-    device_after,
-    device_before,
-)
-from limits import change_limit
+from bench_rows import Results, Row, digest_rate, rows
+from cases import FIRST_CHIP, TOOLS
+from goals import goals
 
 from boardflash.description.model import Board
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEMPLATE = Path(__file__).with_name("bench.md.template")
-CHIP = "n25q128a13"
-SIZES = {SMALL: "150 kB", LARGE: "2 MiB", CHIP_SIZE: "16 MiB"}
-Results = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One content, size and situation; what a tool has no result for is left out."""
-
-    content: str
-    size: int
-    situation: str
-    limit: float
-    link: float
-    chip: float
-    seconds: Mapping[str, float]  # by tool
-    lost: Mapping[str, int]
-
-    @property
-    def title(self) -> str:
-        return f"{SIZES[self.size]} {self.content}, {self.situation}"
-
-    def ratio(self, tool: str) -> float:
-        return self.seconds[tool] / self.limit
-
-
-def digest_rate(results: Results) -> tuple[float, float]:
-    """Start-up, and seconds a byte: what the unchanged check costs on top."""
-
-    def unchanged(size: int) -> float:
-        return float(results[Case("boardflash", "random", size, "unchanged").key]["board_seconds"])
-
-    rate = (unchanged(CHIP_SIZE) - unchanged(LARGE)) / (CHIP_SIZE - LARGE)
-    return unchanged(START_UP_SIZE) - START_UP_SIZE * rate, rate
-
-
-def rows(results: Results, board: Board) -> list[Row]:
-    assert board.qspi is not None
-    chip = next(chip for chip in board.qspi.chips if chip.name == CHIP)
-    start_up, rate = digest_rate(results)
-    found = []
-    wanted = [(c, size, s) for size in (SMALL, LARGE) for c in CONTENTS for s in SITUATIONS]
-    for content, size, situation in [*wanted, ("random", CHIP_SIZE, "unchanged")]:
-        cases = {tool: Case(tool, content, size, situation) for tool in TOOLS}
-        any_tool = cases["boardflash"]
-        limit = change_limit(
-            board,
-            chip,
-            device_before(any_tool),
-            device_after(any_tool),
-            start_up=start_up,
-            digest=rate * size,
-        )
-        ran = {tool: results[case.key] for tool, case in cases.items() if case.key in results}
-        if not ran:
-            continue
-        found.append(
-            Row(
-                content,
-                size,
-                situation,
-                limit.total,
-                limit.link,
-                limit.chip,
-                {tool: float(result["board_seconds"]) for tool, result in ran.items()},
-                {tool: int(result["lost_bytes"]) for tool, result in ran.items()},
-            )
-        )
-    return found
+HEADS = ("image", "memory", "device before", "limit", "limited by", *TOOLS, "bytes lost beside the image")
+ONE_RUN = "All rows come from one run, of one revision of the sources."
+SEVERAL_RUNS = (
+    "The rows come from more than one run, so perhaps from different revisions of the sources: some were\n"
+    "measured anew by themselves. `--all` measures all of them in one run."
+)
 
 
 def _cell(row: Row, tool: str) -> str:
@@ -113,16 +34,14 @@ def _lost(row: Row) -> str:
     return ", ".join(f"{tool} {count:,}" for tool, count in row.lost.items() if count) or "none"
 
 
-HEADS = ("image", "device before", "limit", *TOOLS, "bytes lost beside the image")
-
-
 def cells(row: Row) -> list[str]:
-    limit = f"{row.limit:.3f} s"
-    name = f"{SIZES[row.size]} {row.content}"
-    return [name, row.situation, limit, *(_cell(row, tool) for tool in TOOLS), _lost(row)]
+    case = row.case
+    tools = [_cell(row, tool) for tool in TOOLS]
+    limit = f"{row.limit.total:.3f} s"
+    return [case.what, case.place, case.situation, limit, row.limit.side, *tools, _lost(row)]
 
 
-def plain(found: list[Row]) -> str:
+def plain(found: Sequence[Row]) -> str:
     lines = [list(HEADS), *map(cells, found)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADS))]
     return "\n".join(
@@ -131,25 +50,52 @@ def plain(found: list[Row]) -> str:
     )
 
 
-def markdown(found: list[Row], results: Results) -> str:
-    start_up, rate = digest_rate(results)
-    table = [HEADS, ("---",) * len(HEADS), *map(cells, found)]
-    lines = ["| " + " | ".join(line) + " |" for line in table]
-    text = Template(TEMPLATE.read_text(encoding="utf-8"))
-    return text.substitute(
-        table="\n".join(lines), start_up=f"{start_up * 1000:.0f}", rate=f"{1e-6 / rate:.1f}"
+def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join("| " + " | ".join(line) + " |" for line in [tuple(heads), ("---",) * len(heads), *lines])
+
+
+def _openocd_alike(found: Sequence[Row]) -> str:
+    """Its own figures for the same work: erase and write everything."""
+    times = [
+        row.seconds["OpenOCD"]
+        for row in found
+        if "OpenOCD" in row.seconds and row.case.situation in ("full", "one byte", "10 %")
+    ]
+    if len(times) < 2:
+        return ""
+    return (
+        "Rows `full`, `one byte` and `10 %` are the same work for it; the quickest of them took"
+        f" {min(times):.2f} s, the slowest {max(times):.2f} s."
     )
 
 
-def bars(found: list[Row]) -> bench_chart.Bars:
+def markdown(found: Sequence[Row], results: Results, *, one_run: bool) -> str:
+    start_up, rate = digest_rate(results, "qspi", FIRST_CHIP)
+    reached = ([goal.goal, goal.figure, "yes" if goal.met else "no"] for goal in goals(found))
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        table=_table(HEADS, map(cells, found)),
+        goals=_table(("goal", "reached", "met"), reached),
+        runs=ONE_RUN if one_run else SEVERAL_RUNS,
+        start_up=f"{start_up * 1000:.0f}",
+        rate=f"{1e-6 / rate:.1f}",
+        openocd=_openocd_alike(found),
+    )
+
+
+def bars(found: Sequence[Row]) -> bench_chart.Bars:
     return [
-        (row.title, {tool: (row.ratio(tool), row.seconds[tool]) for tool in row.seconds}) for row in found
+        (row.case.place, row.title, {tool: (row.ratio(tool), row.seconds[tool]) for tool in row.seconds})
+        for row in found
     ]
 
 
-def write(results: Results, board: Board) -> None:
+def write(results: Results, board: Board, *, one_run: bool) -> None:
     found = rows(results, board)
+    if not found:
+        raise SystemExit("no tables: boardflash's unchanged cases, which the limit stands on, are missing")
     DOCS.mkdir(exist_ok=True)
-    (DOCS / "bench.md").write_text(markdown(found, results), encoding="utf-8")
+    (DOCS / "bench.md").write_text(markdown(found, results, one_run=one_run), encoding="utf-8")
     (DOCS / "bench.svg").write_text(bench_chart.chart(bars(found)), encoding="utf-8")
     print(plain(found))
+    for goal in goals(found):
+        print(f"\n{'met' if goal.met else 'NOT MET'}: {goal.goal}: {goal.figure}")

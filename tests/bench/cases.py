@@ -4,35 +4,74 @@ from __future__ import annotations
 
 import importlib.util
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from peers.images import firmware
+
 ROOT = Path(__file__).resolve().parents[2]
 CHIP_SIZE = 16 * 1024 * 1024
+INTERNAL_SIZE = 1024 * 1024
 GRANULE = 4096
-SMALL, LARGE = 150_000, 2 * 1024 * 1024
+SMALL, LARGE, FIRMWARE = 150_000, 2 * 1024 * 1024, 200_000
+SIZES = {SMALL: "150 kB", FIRMWARE: "200 kB", LARGE: "2 MiB", CHIP_SIZE: "16 MiB", GRANULE: "4 KiB"}
 TOOLS = ("boardflash", "pyOCD", "OpenOCD")
 CONTENTS = ("pictures", "random")
 SITUATIONS = ("blank", "full", "unchanged", "one byte", "10 %")
 START_UP_SIZE = GRANULE
+#: The board's two chips, and the twin that carries each.
+TWINS = {"n25q128a13": "stm32f746g-disco", "w25q128jv": "stm32f746g-disco-c03"}
+FIRST_CHIP, SECOND_CHIP = TWINS
+CHIP_NAMES = {"n25q128a13": "N25Q128A", "w25q128jv": "W25Q128JV"}
+#: What a case writes, by the regions it takes.
+MEMORIES = {"qspi": ("qspi",), "internal": ("internal",), "both": ("internal", "qspi")}
 
 
 @dataclass(frozen=True, order=True)
 class Case:
+    """`size` is of the image in QSPI, or in internal flash alone; with both, FIRMWARE lies there."""
+
     tool: str
     content: str
     size: int
     situation: str
+    memory: str = "qspi"
+    chip: str = FIRST_CHIP
 
     @property
     def key(self) -> str:
-        return f"{self.tool}/{self.content}/{self.size}/{self.situation}"
+        return "/".join((self.tool, self.chip, self.memory, self.content, str(self.size), self.situation))
 
-    @classmethod
-    def from_key(cls, key: str) -> Case:
-        tool, content, size, situation = key.split("/")
-        return cls(tool, content, int(size), situation)
+    @property
+    def regions(self) -> tuple[str, ...]:
+        return MEMORIES[self.memory]
+
+    @property
+    def place(self) -> str:
+        """The memory, as a reader knows it."""
+        chip = CHIP_NAMES[self.chip]
+        return {"qspi": chip, "internal": "internal flash", "both": f"internal flash and {chip}"}[self.memory]
+
+    @property
+    def what(self) -> str:
+        beside = f"{SIZES[FIRMWARE]} + " if self.memory == "both" else ""
+        return f"{beside}{SIZES.get(self.size, f'{self.size:,} bytes')} {self.content}"
+
+    def by(self, tool: str) -> Case:
+        return replace(self, tool=tool)
+
+
+def start_up_case(memory: str, chip: str) -> Case:
+    """As good as nothing to do, so that what it takes is start-up. With both memories it is the QSPI's."""
+    return Case(
+        "boardflash",
+        "random",
+        START_UP_SIZE,
+        "unchanged",
+        "internal" if memory == "internal" else "qspi",
+        chip,
+    )
 
 
 def all_cases() -> list[Case]:
@@ -46,45 +85,74 @@ def all_cases() -> list[Case]:
     ]
     found += [Case("OpenOCD", "random", SMALL, situation) for situation in SITUATIONS]
     found += [Case(tool, "random", CHIP_SIZE, "unchanged") for tool in ("boardflash", "pyOCD")]
-    return [*found, Case("boardflash", "random", START_UP_SIZE, "unchanged")]
+    found += [
+        Case("boardflash", "random", CHIP_SIZE, situation) for situation in ("blank", "full", "one byte")
+    ]
+    found.append(Case("boardflash", "pictures", CHIP_SIZE, "blank"))
+    found += [
+        Case("boardflash", "random", size, situation, "qspi", SECOND_CHIP)
+        for size in (LARGE, CHIP_SIZE)
+        for situation in ("blank", "full", "unchanged")
+    ]
+    found.append(Case("boardflash", "random", FIRMWARE, "full", "internal"))
+    found.append(Case("boardflash", "random", LARGE, "full", "both"))
+    starts = (("qspi", FIRST_CHIP), ("qspi", SECOND_CHIP), ("internal", FIRST_CHIP))
+    return [*found, *(start_up_case(memory, chip) for memory, chip in starts)]
 
 
 @lru_cache(maxsize=1)
 def _pictures() -> bytes:
-    """The pictures and the font of examples/, as many as the largest image needs."""
+    """The pictures and the font of examples/, and more pictures until the largest image is full."""
     spec = importlib.util.spec_from_file_location("make_assets", ROOT / "examples" / "make_assets.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return b"".join(module.picture(index) for index in range(8)) + bytes(module.font())
+    first = b"".join(module.picture(index) for index in range(8)) + bytes(module.font())
+    return first + b"".join(module.picture(index) for index in range(8, 65))
 
 
+@lru_cache(maxsize=4)
 def image(content: str, size: int) -> bytes:
     data = _pictures() if content == "pictures" else random.Random(f"image {size}").randbytes(size)
     assert len(data) >= size
     return data[:size]
 
 
-def device_before(case: Case) -> bytes:
-    """The whole chip as the tool finds it. Around the image lies somebody else's data, unless it is blank."""
+def image_of(case: Case, region: str) -> bytes:
+    if region == "internal":
+        return firmware(FIRMWARE, seed=1)[: FIRMWARE if case.memory == "both" else case.size]
+    return image(case.content, case.size)
+
+
+@lru_cache(maxsize=2)
+def _old_content(region: str) -> bytes:
+    """Somebody else's data everywhere; in internal flash a firmware before it, since the board starts it."""
+    if region == "qspi":
+        return random.Random("old content").randbytes(CHIP_SIZE)
+    return firmware(FIRMWARE, seed=2) + random.Random("behind it").randbytes(INTERNAL_SIZE - FIRMWARE)
+
+
+def device_before(case: Case, region: str = "qspi") -> bytes:
+    """The whole memory as the tool finds it. Around the image lies other data, unless it is blank."""
     if case.situation == "blank":
-        return b"\xff" * CHIP_SIZE
-    device = bytearray(random.Random("old content").randbytes(CHIP_SIZE))
+        return b"\xff" * (CHIP_SIZE if region == "qspi" else INTERNAL_SIZE)
     if case.situation == "full":
-        return bytes(device)
-    device[: case.size] = image(case.content, case.size)
+        return _old_content(region)
+    content = image_of(case, region)
+    device = bytearray(_old_content(region))
+    device[: len(content)] = content
     if case.situation == "one byte":
-        device[case.size // 2] ^= 0xFF
+        device[len(content) // 2] ^= 0xFF
     elif case.situation == "10 %":
-        chance = random.Random(f"ten per cent of {case.size}")
-        granules = case.size // GRANULE
+        chance = random.Random(f"ten per cent of {len(content)}")
+        granules = len(content) // GRANULE
         for number in chance.sample(range(granules), max(1, round(granules / 10))):
             device[number * GRANULE : (number + 1) * GRANULE] = chance.randbytes(GRANULE)
     return bytes(device)
 
 
-def device_after(case: Case) -> bytes:
+def device_after(case: Case, region: str = "qspi") -> bytes:
     """As it should be: the image, and all else as it was."""
-    content = image(case.content, case.size)
-    return content + device_before(case)[len(content) :]
+    content = image_of(case, region)
+    return content + device_before(case, region)[len(content) :]

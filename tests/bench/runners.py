@@ -10,8 +10,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cases import Case, device_after, device_before, image
+from cases import FIRST_CHIP, TWINS, Case, device_after, device_before, image_of
 
+from boardflash.errors import BoardflashError
 from boardflash.program.run import flash
 from boardflash.sim.board import SimulatedBoard
 from boardflash.sim.state import BoardState
@@ -21,8 +22,9 @@ from peers.openocd_client import run_openocd
 from peers.pyocd_client import PyocdBench
 from rig import Rig
 
-BOARD = TWIN = "stm32f746g-disco"
+BOARD = TWINS[FIRST_CHIP]
 QSPI = 0x9000_0000
+BASES = {"internal": 0x0800_0000, "qspi": QSPI}
 SERIAL = "746000099"
 SWD_HZ = 4_000_000
 
@@ -36,10 +38,20 @@ class Tools:
 
 
 @dataclass(frozen=True)
+class Done:
+    """What a tool left: seconds on the board's clock, and each memory as it is now."""
+
+    seconds: float
+    memories: dict[str, bytes]
+    transfers: int = 0
+    erased: dict[str, dict[str, int]] | None = None
+
+
+@dataclass(frozen=True)
 class Result:
     board_seconds: float
     wall_seconds: float
-    erased: dict[str, int]
+    erased: dict[str, dict[str, int]]  # region -> size -> how many; empty where the tool does not tell
     lost_bytes: int  # outside the image, not as they were
     transfers: int  # DAP transfers; 0 where a probe's own protocol hides them
 
@@ -56,18 +68,30 @@ def run(case: Case, tools: Tools) -> Result:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         started = time.perf_counter()
-        seconds, transfers, content, erased = runner(case, folder, tools)
+        try:
+            done = runner(case, folder, tools)
+        except BoardflashError as error:
+            raise RunFailedError(str(error)) from error
         wall = time.perf_counter() - started
-    wanted = device_after(case)
-    if content[: case.size] != wanted[: case.size]:
-        raise RunFailedError(f"{case.key}: the device does not hold the image")
-    lost = sum(a != b for a, b in zip(content[case.size :], wanted[case.size :], strict=True))
-    return Result(round(seconds, 6), round(wall, 1), erased, lost, transfers)
+    lost = sum(_lost(case, region, done.memories[region]) for region in case.regions)
+    return Result(round(done.seconds, 6), round(wall, 1), done.erased or {}, lost, done.transfers)
+
+
+def _lost(case: Case, region: str, content: bytes) -> int:
+    wanted = device_after(case, region)
+    size = len(image_of(case, region))
+    if content[:size] != wanted[:size]:
+        raise RunFailedError(f"{region} does not hold the image")
+    if content == wanted:
+        return 0
+    return sum(a != b for a, b in zip(content[size:], wanted[size:], strict=True))
 
 
 def _new_board(case: Case, state: BoardState) -> SimulatedBoard:
-    board = SimulatedBoard(load_twin(TWIN), state)
-    board.chip.array[:] = device_before(case)
+    board = SimulatedBoard(load_twin(TWINS[case.chip]), state)
+    for region in case.regions:
+        array = board.chip.array if region == "qspi" else board.flash.array
+        array[:] = device_before(case, region)
     return board
 
 
@@ -76,41 +100,44 @@ def _saved_board(case: Case, folder: Path) -> None:
     board.save()
 
 
-def _boardflash(case: Case, folder: Path, _tools: Tools) -> tuple[float, int, bytes, dict[str, int]]:
-    rig = Rig(folder, board_name=BOARD, twin=TWIN, serial=SERIAL)
+def _boardflash(case: Case, folder: Path, _tools: Tools) -> Done:
+    rig = Rig(folder, board_name=BOARD, twin=TWINS[case.chip], serial=SERIAL)
     _saved_board(case, folder / "state")
-    plan = rig.plan({QSPI: image(case.content, case.size)})
+    plan = rig.plan({BASES[region]: image_of(case, region) for region in case.regions})
     with rig.link() as link:
         report = flash(plan, link)
-    seconds = link.now()  # since power-up, the opening and closing of the probe included
-    erased = {str(size): count for size, count in sorted(report.regions[0].erases.items())}
-    return seconds, 0, bytes(rig.memory("qspi")), erased
+    erased = {
+        region.name: {str(size): count for size, count in sorted(region.erases.items())}
+        for region in report.regions
+    }
+    memories = {region: bytes(rig.memory(region)) for region in case.regions}
+    return Done(link.now(), memories, 0, erased)  # since power-up, opening and closing of the probe included
 
 
-def _pyocd(case: Case, folder: Path, tools: Tools) -> tuple[float, int, bytes, dict[str, int]]:
-    bench = PyocdBench(tools.pyocd_python, folder, TWIN, SERIAL, tools.flm)
+def _pyocd(case: Case, folder: Path, tools: Tools) -> Done:
+    bench = PyocdBench(tools.pyocd_python, folder, TWINS[case.chip], SERIAL, tools.flm)
     _saved_board(case, folder)
-    (folder / "image.bin").write_bytes(image(case.content, case.size))
+    (folder / "image.bin").write_bytes(image_of(case, "qspi"))
     done = bench.load(f"image.bin@{QSPI:#x}")
     if done.returncode != 0:
-        raise RunFailedError(f"{case.key}: {done.output}")
+        raise RunFailedError(done.output)
     transfers = sum(int(done.counts[name]) for name in ("dp_reads", "dp_writes", "ap_reads", "ap_writes"))
     content = (folder / "sim" / SERIAL / "qspi.bin").read_bytes()
-    return done.counts["board_seconds"], transfers, content, {}
+    return Done(done.counts["board_seconds"], {"qspi": content}, transfers)
 
 
-def _openocd(case: Case, folder: Path, _tools: Tools) -> tuple[float, int, bytes, dict[str, int]]:
+def _openocd(case: Case, folder: Path, _tools: Tools) -> Done:
     """`preverify` skips the write if nothing differs; else it costs more than it saves, and is left out."""
     board = _new_board(case, BoardState.in_memory())
     path = folder / "image.bin"
-    path.write_bytes(image(case.content, case.size))
+    path.write_bytes(image_of(case, "qspi"))
     asked = " preverify" if case.situation == "unchanged" else ""
     done = run_openocd(
         board, f"program {path} {QSPI:#x}{asked}", clock_hz=SWD_HZ, transfer_clocks=TRANSFER_CLOCKS
     )
     if done.returncode != 0:
-        raise RunFailedError(f"{case.key}: {done.output}")
-    return board.clock.seconds, done.counts.transfers, bytes(board.chip.array), {}
+        raise RunFailedError(done.output)
+    return Done(board.clock.seconds, {"qspi": bytes(board.chip.array)}, done.counts.transfers)
 
 
 def peer_cache() -> Path:

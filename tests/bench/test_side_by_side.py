@@ -1,84 +1,268 @@
-"""The measurement's own arithmetic, and one case of it on a board."""
+"""The measurement's own arithmetic, its tables and goals, and one case of it on a board."""
 
 from __future__ import annotations
 
+import json
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
 
+import side_by_side
 from bench_chart import chart
-from bench_tables import bars, markdown, plain, rows
-from cases import CHIP_SIZE, LARGE, SMALL, Case, all_cases, device_after, device_before
-from limits import change_limit
-from runners import BOARD, Tools, run
+from bench_rows import Row, limit_of, rows
+from bench_tables import ONE_RUN, SEVERAL_RUNS, bars, markdown, plain
+from cases import (
+    CHIP_SIZE,
+    FIRMWARE,
+    LARGE,
+    SMALL,
+    Case,
+    all_cases,
+    device_after,
+    device_before,
+    image,
+    start_up_case,
+)
+from goals import Goal, goals
+from limits import Limit
+from runners import BOARD, Result, RunFailedError, Tools, run
 
 from boardflash.description.load import load_board
 
 board = load_board(BOARD)
-assert board.qspi is not None
-chip = board.qspi.chips[0]
 PAGE_S = 500e-6 + (8 + 24 + 512) / 90e6  # N25Q128A: 0.5 ms; 32h takes 1-1-4 lines; 180 MHz / 2
+WINBOND_PAGE_S = PAGE_S - 100e-6
 WORD_S = 46 / 4_000_000
+RATE = 1e-7  # seconds a byte of digest
 
 
-def limit(situation: str, size: int = LARGE) -> tuple[float, float]:
-    case = Case("boardflash", "random", size, situation)
-    found = change_limit(board, chip, device_before(case), device_after(case), start_up=0, digest=0)
-    return found.link, found.chip
+@lru_cache(maxsize=16)
+def limit(situation: str, size: int = LARGE, memory: str = "qspi", chip: str = "n25q128a13") -> Limit:
+    return limit_of(Case("boardflash", "random", size, situation, memory, chip), board, 0.1, RATE)
 
 
 def test_limit_of_a_blank_chip_is_every_page_and_every_word() -> None:
-    link, on_chip = limit("blank")
-    assert link == pytest.approx(LARGE / 4 * WORD_S, rel=1e-4)
-    assert on_chip == pytest.approx(LARGE / 256 * PAGE_S, rel=1e-3)
+    found = limit("blank")
+    assert found.link == pytest.approx(LARGE / 4 * WORD_S, rel=1e-4)
+    assert found.chip == pytest.approx(LARGE / 256 * PAGE_S, rel=1e-3)
+    assert found.side == "link"
 
 
 def test_limit_of_one_byte_is_one_small_erase_and_sixteen_pages() -> None:
-    link, on_chip = limit("one byte")
-    assert link == pytest.approx(4096 / 4 * WORD_S, rel=1e-4)
-    assert on_chip == pytest.approx(0.250 + 16 * PAGE_S, rel=1e-3)
+    found = limit("one byte")
+    assert found.link == pytest.approx(4096 / 4 * WORD_S, rel=1e-4)
+    assert found.chip == pytest.approx(0.250 + 16 * PAGE_S, rel=1e-3)
+    assert found.side == "chip"
 
 
 def test_limit_of_a_full_chip_takes_the_large_erases() -> None:
-    assert limit("full")[1] == pytest.approx(LARGE / 65536 * 0.7 + LARGE / 256 * PAGE_S, rel=1e-3)
+    assert limit("full").chip == pytest.approx(LARGE / 65536 * 0.7 + LARGE / 256 * PAGE_S, rel=1e-3)
 
 
-def test_limit_of_what_is_there_already_is_no_work() -> None:
-    assert limit("unchanged", SMALL) == (0, 0)
+def test_limit_of_the_other_chip_is_by_its_own_times() -> None:
+    found = limit("full", LARGE, "qspi", "w25q128jv")
+    assert found.chip == pytest.approx(LARGE / 65536 * 0.15 + LARGE / 256 * WINBOND_PAGE_S, rel=1e-3)
+
+
+def test_limit_of_what_is_there_already_is_one_digest() -> None:
+    found = limit("unchanged", SMALL)
+    assert (found.link, found.chip, found.last_digest) == (0, 0, 0)
+    assert found.side == "digest"
+    assert found.total == pytest.approx(0.1 + SMALL * RATE)
+
+
+def test_what_is_touched_is_digested_once_more() -> None:
+    assert limit("one byte").first_digest == pytest.approx(LARGE * RATE)
+    assert limit("one byte").last_digest == pytest.approx(4096 * RATE)
+    assert limit("full").last_digest == pytest.approx(LARGE * RATE)
+    assert limit("blank", SMALL).last_digest == pytest.approx(37 * 4096 * RATE)  # whole granules
+    assert limit("full").total == pytest.approx(0.1 + 2 * LARGE * RATE + limit("full").chip)
+
+
+def test_limit_of_internal_flash_is_its_sectors_and_its_words() -> None:
+    found = limit("full", FIRMWARE, "internal")
+    touched = 4 * 32768 + 131072  # what lies behind the firmware in its last sector is programmed again
+    assert found.chip == pytest.approx(4 * 0.25 + 0.55 + touched / 4 * 16e-6, rel=1e-3)
+    assert found.last_digest == pytest.approx(touched * RATE)
+
+
+def test_both_memories_share_the_link_and_wait_for_the_slower() -> None:
+    both, qspi, internal = limit("full", LARGE, "both"), limit("full"), limit("full", FIRMWARE, "internal")
+    assert both.chip == max(qspi.chip, internal.chip)
+    assert both.link == pytest.approx(qspi.link + internal.link)
+    assert both.last_digest == pytest.approx(qspi.last_digest + internal.last_digest)
+
+
+def test_a_chip_erase_can_only_be_filled_with_what_ram_takes() -> None:
+    found = limit("full", CHIP_SIZE)
+    programs = CHIP_SIZE / 256 * PAGE_S
+    assert found.chip_erase == 120
+    assert found.chip == pytest.approx(120 + programs, rel=1e-3)
+    late = CHIP_SIZE / 4 * WORD_S - 327_680 / 4 * WORD_S
+    assert late > programs
+    assert found.reachable == pytest.approx(found.around + 120 + late, rel=1e-3)
+    assert limit("full").reachable == limit("full").total
 
 
 def test_devices_differ_by_what_the_case_says() -> None:
     def differing(situation: str) -> int:
         case = Case("pyOCD", "pictures", LARGE, situation)
-        pair = zip(device_before(case), device_after(case), strict=True)
-        return sum(a != b for a, b in pair)
+        before, after = device_before(case), device_after(case)
+        assert before[LARGE:] == after[LARGE:]
+        return sum(a != b for a, b in zip(before[:LARGE], after[:LARGE], strict=True))
 
     assert differing("unchanged") == 0
     assert differing("one byte") == 1
     assert differing("10 %") == pytest.approx(51 * 4096, rel=0.01)  # random bytes are equal now and then
 
 
+def test_the_largest_pictures_begin_like_the_small_ones() -> None:
+    assert image("pictures", CHIP_SIZE)[:LARGE] == image("pictures", LARGE)
+
+
+def test_cases_have_names_of_their_own() -> None:
+    keys = [case.key for case in all_cases()]
+    assert len(set(keys)) == len(keys)
+
+
 def test_a_case_runs_on_the_board_and_keeps_the_neighbours(tmp_path: Path) -> None:
-    result = run(Case("boardflash", "pictures", 5000, "one byte"), Tools(tmp_path, tmp_path))
+    case = Case("boardflash", "pictures", 5000, "one byte", "both", "w25q128jv")
+    result = run(case, Tools(tmp_path, tmp_path))
     assert result.lost_bytes == 0
-    assert result.erased == {"4096": 1}
-    assert 0.25 < result.board_seconds < 1
+    assert result.erased["qspi"] == {"4096": 1}
+    assert result.erased["internal"] == {
+        "32768": 2
+    }  # the byte's sector, and the vector table's as boot guard
+    assert 0.5 < result.board_seconds < 2
 
 
-def test_tables_and_chart_hold_every_case() -> None:
-    results = {
-        case.key: {"board_seconds": 1 + case.size / CHIP_SIZE, "lost_bytes": 0} for case in all_cases()
+def made_up() -> dict[str, dict[str, object]]:
+    """A second and something a MiB, and for boardflash's unchanged ones a tenth of that."""
+    return {
+        case.key: {
+            "board_seconds": (1 + case.size / CHIP_SIZE) * (0.1 if case.situation == "unchanged" else 1),
+            "lost_bytes": 0,
+        }
+        for case in all_cases()
     }
-    found = rows(results, board)
-    assert len(found) == 21
-    text = markdown(found, results)
-    assert text.count("\n| ") == 23
+
+
+@pytest.fixture(scope="module")
+def found() -> list[Row]:
+    return rows(made_up(), board)
+
+
+def test_tables_and_chart_hold_every_case(found: list[Row]) -> None:
+    assert len(found) == 33
+    text = markdown(found, made_up(), one_run=True)
+    assert text.count("\n| ") == 33 + 2 + len(goals(found)) + 2
     assert "$" not in text
-    assert len(plain(found).splitlines()) == 22
+    assert ONE_RUN in text
+    assert SEVERAL_RUNS in markdown(found, made_up(), one_run=False)
+    assert len(plain(found).splitlines()) == 34
     drawn = ET.fromstring(chart(bars(found)))
     rectangles = [e for e in drawn.iter() if e.tag.endswith("rect")]
     assert len(rectangles) == 1 + 3 + sum(len(row.seconds) for row in found)
+
+
+def test_rows_without_a_measured_start_up_are_left_out() -> None:
+    written = Case("boardflash", "random", FIRMWARE, "full", "internal")
+    started = start_up_case("internal", "n25q128a13")
+    unchanged = {key: value for key, value in made_up().items() if key.endswith("/unchanged")}
+    some = {**unchanged, written.key: made_up()[written.key]}
+    assert {row.case.memory for row in rows(some, board)} == {"qspi", "internal"}
+    del some[started.key]
+    assert {row.case.memory for row in rows(some, board)} == {"qspi"}
+
+
+def goal_of(row: Row, seconds: float, **others: float) -> Goal:
+    (goal,) = goals([replace(row, seconds={"boardflash": seconds, **others})])
+    return goal
+
+
+def row_of(situation: str, size: int, content: str = "random") -> Row:
+    return Row(Case("boardflash", content, size, situation), limit(situation, size), {}, {})
+
+
+def test_a_write_is_judged_by_its_limit() -> None:
+    row = row_of("full", LARGE)
+    total = row.limit.total
+    assert goal_of(row, total * 1.049).met
+    missed = goal_of(row, total * 1.06)
+    assert not missed.met
+    assert f"{total * 0.06:.2f} s more were taken" in missed.figure
+
+
+def test_a_missed_chip_erase_says_what_can_be_reached() -> None:
+    row = row_of("full", CHIP_SIZE)
+    missed = goal_of(row, row.limit.reachable * 1.01)
+    assert not missed.met
+    assert "120 s in which nothing programs" in missed.figure
+    assert "1.010x of that" in missed.figure
+
+
+def test_unchanged_is_judged_by_pyocd() -> None:
+    assert goal_of(row_of("unchanged", CHIP_SIZE), 2, pyOCD=30).met
+    assert not goal_of(row_of("unchanged", CHIP_SIZE), 2, pyOCD=29).met
+
+
+def test_pictures_are_judged_by_the_uncompressed_link() -> None:
+    row = row_of("blank", LARGE, "pictures")
+    allowed = row.limit.around + row.limit.link
+    for seconds, met in ((allowed - 0.01, True), (allowed + 0.01, False)):
+        judged = goals([replace(row, seconds={"boardflash": seconds})])
+        assert [goal.met for goal in judged if "compressible" in goal.goal] == [met]
+
+
+def test_both_memories_are_judged_by_the_slower_alone() -> None:
+    alone = [replace(row_of("full", LARGE), seconds={"boardflash": 27.0})]
+    for memory, seconds in (("internal", 3.0), ("both", 28.0)):
+        size = FIRMWARE if memory == "internal" else LARGE
+        case = Case("boardflash", "random", size, "full", memory)
+        alone.append(Row(case, limit("full", size, memory), {"boardflash": seconds}, {}))
+    judged = [goal for goal in goals(alone) if "both memories" in goal.goal]
+    assert [(goal.met, "28.00 s against 27.00 s" in goal.figure) for goal in judged] == [(True, True)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """side_by_side on made-up measurements, its results in a folder of their own."""
+    path = tmp_path / "bench.json"
+    seconds = made_up()
+
+    def measured(cases: list[Case]) -> list[tuple[Case, Result]]:
+        return [(c, Result(float(str(seconds[c.key]["board_seconds"])), 1.0, {}, 0, 0)) for c in cases]
+
+    monkeypatch.setattr(side_by_side, "RESULTS", path)
+    monkeypatch.setattr(side_by_side, "measure", measured)
+    monkeypatch.setattr(side_by_side, "what_can_run", lambda cases: cases)
+    monkeypatch.setattr(side_by_side.bench_tables, "write", lambda results, board, one_run: None)
+    return path
+
+
+def test_a_failed_case_is_named_and_has_no_figure(bench: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    side_by_side.main(["--all"])
+    monkeypatch.setattr(side_by_side, "measure", lambda cases: [(c, RunFailedError("no")) for c in cases])
+    with pytest.raises(SystemExit, match="boardflash/w25q128jv/qspi/random/2097152/full"):
+        side_by_side.main(["--only", "w25q128jv/qspi/random/2097152/full"])
+    kept = json.loads(bench.read_text())["results"]
+    assert len(kept) == len(all_cases()) - 1
+
+
+def test_all_starts_from_nothing_and_only_is_told_apart(bench: Path) -> None:
+    bench.write_text(json.dumps({"one_run": False, "results": {"gone/case": {"board_seconds": 1}}}))
+    side_by_side.main(["--all"])
+    kept = json.loads(bench.read_text())
+    assert kept["one_run"] is True
+    assert set(kept["results"]) == {case.key for case in all_cases()}
+    side_by_side.main(["--only", "w25q128jv"])
+    assert json.loads(bench.read_text())["one_run"] is False
+    side_by_side.main(["--render"])
+    assert json.loads(bench.read_text())["one_run"] is False
+    assert [path.name for path in bench.parent.iterdir()] == ["bench.json"]

@@ -1,0 +1,111 @@
+"""What the side-by-side measurement found, row by row, each beside its limit.
+
+Start-up and the digest's seconds a byte are boardflash's own, measured on an image of one granule and
+between 2 and 16 MiB unchanged, for each chip; internal flash is digested at the first chip's rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cases import (
+    CHIP_SIZE,
+    LARGE,
+    MEMORIES,
+    SITUATIONS,
+    START_UP_SIZE,
+    TOOLS,
+    TWINS,
+    Case,
+    all_cases,
+    device_after,
+    device_before,
+    image_of,
+    start_up_case,
+)
+from limits import Change, Limit, change_limit
+
+from boardflash.description.model import Board
+
+Results = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image on one device; what a tool has no result for is left out."""
+
+    case: Case  # boardflash's
+    limit: Limit
+    seconds: Mapping[str, float]  # by tool
+    lost: Mapping[str, int]
+
+    @property
+    def title(self) -> str:
+        return f"{self.case.what}, {self.case.situation}"
+
+    def ratio(self, tool: str) -> float:
+        return self.seconds[tool] / self.limit.total
+
+
+def digest_rate(results: Results, memory: str, chip: str) -> tuple[float, float]:
+    """Start-up, and seconds a byte: what the unchanged check costs on top. KeyError: not measured."""
+
+    def seconds(case: Case) -> float:
+        return float(results[case.key]["board_seconds"])
+
+    def unchanged(size: int) -> float:
+        return seconds(Case("boardflash", "random", size, "unchanged", "qspi", chip))
+
+    rate = (unchanged(CHIP_SIZE) - unchanged(LARGE)) / (CHIP_SIZE - LARGE)
+    return seconds(start_up_case(memory, chip)) - START_UP_SIZE * rate, rate
+
+
+def limit_of(case: Case, board: Board, start_up: float, rate: float) -> Limit:
+    assert board.qspi is not None
+    chip = next(chip for chip in board.qspi.chips if chip.name == case.chip)
+    changes = [
+        Change(
+            board.region(name),
+            chip if name == "qspi" else None,
+            device_before(case, name),
+            device_after(case, name),
+            len(image_of(case, name)),
+        )
+        for name in case.regions
+    ]
+    return change_limit(board, changes, start_up=start_up, digest_rate=rate)
+
+
+def subjects() -> list[Case]:
+    """What the tables show, in their order: every case once, whichever tools take it."""
+
+    def order(case: Case) -> tuple[int, int, int, str, int]:
+        memory, chip = list(MEMORIES).index(case.memory), list(TWINS).index(case.chip)
+        return memory, chip, case.size, case.content, SITUATIONS.index(case.situation)
+
+    shown = {case.by("boardflash") for case in all_cases() if case.size != START_UP_SIZE}
+    return sorted(shown, key=order)
+
+
+def rows(results: Results, board: Board) -> list[Row]:
+    """The rows that have a result and a limit."""
+    found = []
+    for case in subjects():
+        ran = {tool: results[case.by(tool).key] for tool in TOOLS if case.by(tool).key in results}
+        try:
+            start_up, rate = digest_rate(results, case.memory, case.chip)
+        except KeyError:
+            continue
+        if not ran:
+            continue
+        found.append(
+            Row(
+                case,
+                limit_of(case, board, start_up, rate),
+                {tool: float(result["board_seconds"]) for tool, result in ran.items()},
+                {tool: int(result["lost_bytes"]) for tool, result in ran.items()},
+            )
+        )
+    return found
