@@ -132,7 +132,7 @@ def test_cases_have_names_of_their_own() -> None:
 
 
 def test_a_case_runs_on_the_board_and_keeps_the_neighbours(tmp_path: Path) -> None:
-    case = Case("boardflash", "pictures", 5000, "one byte", "both", "w25q128jv")
+    case = Case("boardflash", "random", 5000, "one byte", "both", "w25q128jv")
     result = run(case, Tools(tmp_path, tmp_path))
     assert result.lost_bytes == 0
     assert result.erased["qspi"] == {"4096": 1}
