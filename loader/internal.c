@@ -231,6 +231,20 @@ static enum progress begin_program(struct job *job)
 	return PROGRESS_RUNNING;
 }
 
+static enum progress sample(struct job *job)
+{
+	uint8_t *out = job->buffer;
+
+	if (job->length == 0 || job->argument < sizeof(uint32_t) || !in_range(job)) {
+		return fail(job, STATUS_BAD_COMMAND, job->address);
+	}
+	for (uint32_t at = 0; at < job->length; at += job->argument) {
+		store32(out, load32((const uint8_t *)(uintptr_t)(job->address + at)));
+		out += sizeof(uint32_t);
+	}
+	return job_end(job, STATUS_OK);
+}
+
 /* The bytes are in this flash already. */
 static enum progress begin_copy(struct job *job)
 {
@@ -285,7 +299,6 @@ enum progress internal_begin(struct job *job)
 		return job_end(job, STATUS_OK);
 	case OP_DIGEST:
 	case OP_BLANK_CHECK:
-	case OP_SAMPLE:
 	case OP_READ:
 	case OP_VERIFY:
 		return begin_scan(job);
@@ -295,6 +308,8 @@ enum progress internal_begin(struct job *job)
 		return begin_program(job);
 	case OP_COPY:
 		return begin_copy(job);
+	case OP_SAMPLE:
+		return sample(job);
 	default:
 		return fail(job, STATUS_BAD_COMMAND, job->address);
 	}

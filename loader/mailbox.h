@@ -45,7 +45,7 @@ enum operation {
     OP_CHIP_RESET = 11, /* qspi: back to power-up state (66h 99h), controller off */
     OP_COPY = 12,       /* OP_PROGRAM of `length` bytes that are at `argument` in the same region, by way of buffer */
     OP_PROGRAM_LZ4 = 13, /* OP_PROGRAM of the LZ4 block at buffer, which expands to `length` bytes at `argument` */
-    OP_SAMPLE = 14      /* the first byte of each piece (pieces as for OP_DIGEST) at buffer */
+    OP_SAMPLE = 14      /* the first word of each `argument` bytes of address..address+length, at buffer */
 };
 
 enum status {
@@ -121,7 +121,8 @@ struct mailbox_head {
 
 struct mailbox {
     struct mailbox_head head;
-    uint32_t starved_us[MAILBOX_REGIONS];  /* the memory stood still between two changes, for want of the next one */
+    uint32_t worked_us[MAILBOX_REGIONS];   /* the memory was being erased and programmed, */
+    uint32_t starved_us[MAILBOX_REGIONS];  /* and stood still in between, for want of the next command */
     uint32_t acknowledge[MAILBOX_REGIONS]; /* written by the host */
     uint32_t supply_mv;                    /* written by the host before the start: what the probe measured */
     struct fault_record fault;

@@ -12,8 +12,8 @@ extern volatile struct mailbox bf_mailbox;
 
 struct ring {
 	bool active;
-	bool changed;       /* the last command was one of those that change the memory, */
-	uint32_t idle_from; /* and it ended then, in microseconds */
+	bool changed;   /* the last command was one of those that change the memory */
+	uint32_t since; /* when that ended, or the present command began, in microseconds */
 	struct job job;
 };
 
@@ -53,10 +53,12 @@ static void take(uint32_t region)
 {
 	struct job *job = &rings[region].job;
 	volatile const struct command *command = slot_of(region);
+	uint32_t now = time_us();
 
 	if (rings[region].changed && is_change(command->operation)) {
-		bf_mailbox.starved_us[region] += time_us() - rings[region].idle_from;
+		bf_mailbox.starved_us[region] += now - rings[region].since;
 	}
+	rings[region].since = now;
 
 	job->operation = command->operation;
 	job->address = command->address;
@@ -84,10 +86,14 @@ static void finish(uint32_t region)
 {
 	const struct job *job = &rings[region].job;
 	volatile struct command *command = slot_of(region);
+	uint32_t now = time_us();
 
 	rings[region].active = false;
 	rings[region].changed = is_change(job->operation);
-	rings[region].idle_from = time_us();
+	if (rings[region].changed) {
+		bf_mailbox.worked_us[region] += now - rings[region].since;
+	}
+	rings[region].since = now;
 	command->status = job->status;
 	command->failed_address = job->failed_address;
 	for (uint32_t i = 0; i < 4u; i++) {

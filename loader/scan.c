@@ -29,7 +29,6 @@ bool scan_accepts(const struct job *job)
 	switch (job->operation) {
 	case OP_DIGEST:
 	case OP_BLANK_CHECK:
-	case OP_SAMPLE:
 		return job->length > 0 && job->argument > 0;
 	case OP_READ:
 	case OP_VERIFY:
@@ -47,7 +46,6 @@ void scan_begin(struct scan *scan, const struct job *job)
 	scan->out = job->buffer;
 	scan->fetched = false;
 	scan->root = false;
-	scan->first = true;
 	scan->blank = true;
 	scan->current = 0;
 	if (job->argument > 0) {
@@ -178,28 +176,18 @@ bool scan_is_blank(const uint8_t *bytes, uint32_t length)
 	return true;
 }
 
-/* One byte a piece: whether it is blank, or its first one. */
-static enum progress piece_step(struct scan *scan, struct job *job)
+static enum progress blank_step(struct scan *scan, struct job *job)
 {
 	for (uint32_t i = 0; i < step_blocks; i++) {
 		uint32_t length = smaller(scan->piece_left, BLAKE2S_BLOCK);
-		const uint8_t *bytes = (const uint8_t *)scan->block[scan->current];
 
 		if (!fetch(scan, length)) {
 			return job_fail(job, STATUS_CONTROLLER, scan->address);
 		}
-		if (scan->first) {
-			*scan->out = *bytes;
-			scan->first = false;
-		}
-		scan->blank = scan->blank && scan_is_blank(bytes, length);
+		scan->blank = scan->blank && scan_is_blank((const uint8_t *)scan->block[scan->current], length);
 		advance(scan, length);
 		if (scan->piece_left == 0) {
-			if (job->operation == OP_BLANK_CHECK) {
-				*scan->out = scan->blank ? 1 : 0;
-			}
-			scan->out++;
-			scan->first = true;
+			*scan->out++ = scan->blank ? 1 : 0;
 			scan->blank = true;
 			if (scan->left == 0) {
 				return job_end(job, STATUS_OK);
@@ -250,8 +238,7 @@ enum progress scan_step(struct scan *scan, struct job *job)
 	case OP_DIGEST:
 		return digest_step(scan, job);
 	case OP_BLANK_CHECK:
-	case OP_SAMPLE:
-		return piece_step(scan, job);
+		return blank_step(scan, job);
 	case OP_VERIFY:
 		return verify_step(scan, job);
 	default:

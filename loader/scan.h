@@ -1,4 +1,4 @@
-/* The commands that read a run of flash from end to end: digest, blank check, sample, verify, read. */
+/* The commands that read a run of flash from end to end: digest, blank check, verify, read. */
 #ifndef BOARDFLASH_SCAN_H
 #define BOARDFLASH_SCAN_H
 
@@ -14,7 +14,6 @@ struct scan {
 	uint8_t *out;
 	bool fetched; /* block[current] holds the next block already */
 	bool root;    /* the digest of the list is being made */
-	bool first; /* of a piece */
 	bool blank;
 	uint32_t current;
 	uint32_t block[2][BLAKE2S_WORDS];

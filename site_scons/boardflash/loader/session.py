@@ -228,11 +228,12 @@ class LoaderSession:
                 raise self._failed(f"no answer to a command within {timeout_s:g} s")
             self.link.pause(idle_s)
 
-    def starved_us(self) -> tuple[int, ...]:
-        """Microseconds that each memory stood still between two changes, for want of the next one."""
-        address = self.artefact.mailbox + p.STARVED_OFFSET
-        data = self.link.read_memory(address, 4 * p.MAILBOX_REGIONS)
-        return struct.unpack(f"<{p.MAILBOX_REGIONS}I", data)
+    def work_times(self) -> list[tuple[float, float]]:
+        """For each memory the seconds in which it was changed, and those in between for want of a command."""
+        address = self.artefact.mailbox + p.WORKED_OFFSET
+        words = p.WORKED_LAYOUT.unpack(self.link.read_memory(address, p.WORKED_LAYOUT.size))
+        worked, starved = words[: p.MAILBOX_REGIONS], words[p.MAILBOX_REGIONS :]
+        return [(us / 1e6, waited / 1e6) for us, waited in zip(worked, starved, strict=True)]
 
     def failure(self, region: int) -> CommandFailed:
         """The fault that stopped this ring, as an exception to raise."""

@@ -15,6 +15,7 @@ class Reason(Enum):
 
     DIGEST_DIFFERS = "digest differs"
     BLANK = "device is blank here"
+    CLEARS = "bits only clear"
     NO_DIGEST = "device gave no digest"
 
     def __str__(self) -> str:
@@ -28,10 +29,18 @@ class GranuleDifference:
     address: int
     size: int
     reason: Reason
+    lacking: tuple[
+        tuple[int, int], ...
+    ] = ()  # with CLEARS: the stretches (address, size) that are not right yet
 
     @property
     def end(self) -> int:
         return self.address + self.size
+
+    @property
+    def writes(self) -> tuple[tuple[int, int], ...]:
+        """What has to be programmed if nothing is erased."""
+        return self.lacking or ((self.address, self.size),)
 
 
 @lru_cache(maxsize=4096)

@@ -2,13 +2,14 @@
 
 Steps of each region run in order; the two regions run side by side. While the device works on what it
 has, the next data is already on its way: a step is submitted as soon as its ring has a slot and the
-target's RAM has room. The core is never halted for it.
+target's RAM has room. The core is never halted for it. A lane may `Wait`: for its own steps, or for what
+the other lane does.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -22,9 +23,21 @@ GRACE_S = 2.0
 REGION_NAMES = {number: name for name, number in REGION_NUMBERS.items()}
 POLL_MIN_S = 0.0005
 POLL_MAX_S = 0.02
+#: While there is always something to send, the device is asked this often only: each question stops the flow.
+LOOK_S = 0.1
+#: An LZ4 block expands into a buffer of its lane's own; programming internal flash is slow, so small ones do.
+CHUNK_MAX = {REGION_NUMBERS["internal"]: 16 * 1024, REGION_NUMBERS["qspi"]: 64 * 1024}
+#: So many chunks of the largest size the target's RAM should hold.
+CHUNKS_IN_RAM = 4
+
+CHANGING = (Operation.ERASE, Operation.PROGRAM, Operation.COPY, Operation.PROGRAM_LZ4)
 
 
-CHANGING = (Operation.ERASE, Operation.PROGRAM)
+@dataclass(frozen=True)
+class Wait:
+    """No further step of this lane before `until` holds; None: before all that it has given are done."""
+
+    until: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -36,11 +49,13 @@ class Step:
     length: int
     argument: int = 0
     upload: bytes = b""  # goes into the step's buffer before the command is submitted
-    space: int = 0  # bytes of target RAM for the answer, where nothing is uploaded
+    space: int = 0  # bytes of target RAM for the answer or a copy, where nothing is uploaded
+    expands: bool = False  # `upload` is an LZ4 block of `length` bytes
     expected_s: float = 0.0  # typical time; paces the polling, decides nothing
     limit_s: float = 1.0  # datasheet maximum, for the silent-loader limit
     done: Callable[[], None] | None = None  # called when the step has succeeded
-    answer: Callable[[Result, int], None] | None = None  # the same, with its result and buffer: costs a read
+    filled: Callable[[int], None] | None = None  # the same, with its buffer
+    answer: Callable[[Result, int], None] | None = None  # the same, with its result, too: costs a read
 
 
 @dataclass
@@ -54,23 +69,39 @@ class _Flight:
 class _Lane:
     """One region's steps: waiting, then in flight."""
 
-    steps: Iterator[Step]
+    steps: Iterator[Step | Wait]
     waiting: Step | None = None
+    hold: Wait | None = None
+    loaded: int = 0  # taken, not yet in flight
     flights: deque[_Flight] = field(default_factory=deque)
     head_since: float = 0.0
     exhausted: bool = False
 
     def peek(self) -> Step | None:
-        if self.waiting is None and not self.exhausted:
-            self.waiting = next(self.steps, None)
-            self.exhausted = self.waiting is None
+        while self.waiting is None and not self.exhausted:
+            if self.hold is not None:
+                if not (self.hold.until() if self.hold.until else self.idle):
+                    break
+                self.hold = None
+            item = next(self.steps, None)
+            if item is None:
+                self.exhausted = True
+            elif isinstance(item, Wait):
+                self.hold = item
+            else:
+                self.waiting = item
         return self.waiting
 
     def take(self) -> Step:
         step = self.waiting
         assert step is not None
         self.waiting = None
+        self.loaded += 1
         return step
+
+    @property
+    def idle(self) -> bool:
+        return not self.flights and not self.loaded
 
     @property
     def queued_bytes(self) -> int:
@@ -91,20 +122,51 @@ class Pump:
         self._interrupted = interrupted
         self._pool = BufferPool(session.buffers_base, session.buffers_end)
         self._changing = False  # an erase or a program has been handed over
+        self._expansions: dict[int, int] = {}  # region -> where its LZ4 blocks expand to
+        self._looked_at = 0.0
 
-    def run(self, steps: dict[int, Iterator[Step]]) -> None:
-        """Run the steps of each region (0 internal, 1 qspi) to their end."""
+    def chunk_bytes(self, region: int) -> int:
+        """The most that one step of this region should program: a power of two."""
+        limit = CHUNK_MAX[region]
+        while limit * CHUNKS_IN_RAM > self._pool.size:
+            limit //= 2
+        return limit
+
+    def run(self, steps: Mapping[int, Iterator[Step | Wait]]) -> None:
+        """Run the steps of each region (0 internal, 1 qspi) to their end.
+
+        Whatever ends it early, what the device has begun is left to come to its end first.
+        """
         lanes = {region: _Lane(iterator) for region, iterator in steps.items()}
+        try:
+            self._run(lanes)
+        except BoardflashError:
+            with suppress(BoardflashError):  # what came first is told
+                self._drain(lanes)
+            raise
+        for address in self._expansions.values():
+            self._pool.free(address)
+        self._expansions.clear()
+
+    def _run(self, lanes: dict[int, _Lane]) -> None:
+        blocked = 0
         while True:
             if self._interrupted():
                 self._drain(lanes)
                 raise self._interruption()
             submitted = self._submit(lanes)
             if not any(lane.flights for lane in lanes.values()):
-                if submitted or any(lane.peek() is not None for lane in lanes.values()):
-                    continue
-                return
-            self._retire(lanes, idle=not submitted)
+                if all(lane.peek() is None and lane.exhausted for lane in lanes.values()):
+                    return
+                blocked = 0 if submitted else blocked + 1
+                if blocked > len(lanes):
+                    raise BoardflashError(
+                        "the regions wait for each other: please report this", code=ExitCode.INTERNAL
+                    )
+                continue
+            blocked = 0
+            if not submitted or self._session.link.now() - self._looked_at >= LOOK_S:
+                self._retire(lanes, idle=not submitted)
 
     def _interruption(self) -> BoardflashError:
         told = (
@@ -122,7 +184,7 @@ class Pump:
             step = lane.peek()
             if step is None or self._session.free_slots(region) == 0:
                 continue
-            batch = [self._load(lane)]
+            batch = [self._load(region, lane)]
             if batch[0] is None:
                 continue
             # Commands without data travel with the next ones in one write of the ring.
@@ -131,7 +193,7 @@ class Pump:
                 and not following.upload
                 and len(batch) < self._session.free_slots(region)
             ):
-                loaded = self._load(lane)
+                loaded = self._load(region, lane)
                 if loaded is None:
                     break
                 batch.append(loaded)
@@ -144,10 +206,11 @@ class Pump:
                 if not lane.flights:
                     lane.head_since = now
                 lane.flights.append(_Flight(loaded_step, first + index, buffer))
+            lane.loaded = 0
             return True
         return False
 
-    def _load(self, lane: _Lane) -> tuple[Command, Step, int | None] | None:
+    def _load(self, region: int, lane: _Lane) -> tuple[Command, Step, int | None] | None:
         """Give the lane's next step its buffer and data; None while there is no room."""
         step = lane.peek()
         assert step is not None
@@ -159,6 +222,8 @@ class Pump:
                     f"a step needs {size} bytes of target RAM, there are {self._pool.size}",
                     code=ExitCode.DEVICE_FAILED,
                 )
+            if step.expands and not self._expansion(region):
+                return None
             buffer = self._pool.allocate(size)
             if buffer is None:
                 return None
@@ -167,8 +232,18 @@ class Pump:
             assert buffer is not None
             padding = -len(step.upload) % 4
             self._session.link.write_memory(buffer, step.upload + b"\xff" * padding)
-        command = Command(step.operation, step.address, step.length, buffer or 0, step.argument)
+        argument = self._expansions[region] if step.expands else step.argument
+        command = Command(step.operation, step.address, step.length, buffer or 0, argument)
         return command, step, buffer
+
+    def _expansion(self, region: int) -> bool:
+        """Give the region its buffer for expanded data, once; False while there is no room."""
+        if region not in self._expansions:
+            address = self._pool.allocate(self.chunk_bytes(region))
+            if address is None:
+                return False
+            self._expansions[region] = address
+        return True
 
     def _retire(self, lanes: dict[int, _Lane], *, idle: bool) -> None:
         """Take in what is completed; with nothing else to do, first wait a sensible while."""
@@ -181,6 +256,7 @@ class Pump:
             )
             link.pause(min(max(left / 2, POLL_MIN_S), POLL_MAX_S))
         heads = self._session.poll()
+        self._looked_at = link.now()
         if any(heads.error):
             # The words of the head are read one after the other: the ring may have gone on between its count
             # and its error. Now it stands.
@@ -198,10 +274,10 @@ class Pump:
             head = lane.flights[0]
             if heads.error[region]:
                 error = self._explain(region, head.step, self._session.result(region, head.sequence))
-                with suppress(BoardflashError):  # what came first is told
-                    self._drain({other: lanes[other] for other in lanes if other != region})
+                lane.flights.clear()  # the loader has dropped what followed
                 raise error
             if now - lane.head_since > head.step.limit_s + GRACE_S:
+                lane.flights.clear()
                 raise BoardflashError(
                     f"the loader does not answer: {head.step.operation.name.lower()} of"
                     f" {head.step.length} bytes has run for {now - lane.head_since:.1f} s,"
@@ -213,6 +289,8 @@ class Pump:
     def _finish(self, region: int, flight: _Flight) -> None:
         if flight.step.answer is not None:
             flight.step.answer(self._session.result(region, flight.sequence), flight.buffer or 0)
+        if flight.step.filled is not None:
+            flight.step.filled(flight.buffer or 0)
         if flight.step.done is not None:
             flight.step.done()
         if flight.buffer is not None:

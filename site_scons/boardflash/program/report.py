@@ -10,6 +10,8 @@ from boardflash.errors import ExitCode
 SCHEMA = 1
 #: Lines about single units in the text report; the JSON has them all.
 SHOWN = 8
+#: A memory that stands still for less than this share of its time is busy.
+IDLE_SHARE = 0.02
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,22 @@ class RegionReport:
     bytes_preserved: int = 0
     bytes_verified: int = 0
     restored: int = 0
+    bytes_sent: int = 0  # data that crossed the link to be programmed
+    bytes_copied: int = 0  # data that the device had elsewhere
+    worked_s: float = 0.0  # on the board's clock: the memory was erased and programmed,
+    waited_s: float = 0.0  # and stood still in between, for want of data
     reasons: list[UnitReason] = field(default_factory=list)
 
     @property
     def bytes_erased(self) -> int:
         return sum(size * count for size, count in self.erases.items())
+
+    @property
+    def limit(self) -> str:
+        """What the time went by: "chip" or "link"; "" where nothing was changed."""
+        if not self.worked_s:
+            return ""
+        return "link" if self.waited_s > IDLE_SHARE * (self.worked_s + self.waited_s) else "chip"
 
 
 @dataclass
@@ -156,6 +169,13 @@ def _region_lines(verb: str, region: RegionReport) -> list[str]:
         f" programmed {region.bytes_programmed:,} bytes in {region.pages_programmed} pages,"
         f" skipped {region.bytes_unchanged:,} bytes, verified {region.bytes_verified:,} bytes"
     ]
+    if region.limit:
+        copied = f", {region.bytes_copied:,} copied on the device" if region.bytes_copied else ""
+        reason = "its own speed" if region.limit == "chip" else "the link"
+        out.append(
+            f"{region.name}: busy for {region.worked_s:.3f} s, waited {region.waited_s:.3f} s for data:"
+            f" {reason} is the limit; {region.bytes_sent:,} bytes sent{copied}"
+        )
     if region.bytes_preserved:
         out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
     if region.restored:
@@ -210,6 +230,11 @@ def _region_json(region: RegionReport) -> dict[str, Any]:
         "bytes_preserved": region.bytes_preserved,
         "bytes_verified": region.bytes_verified,
         "bytes_restored": region.restored,
+        "bytes_sent": region.bytes_sent,
+        "bytes_copied": region.bytes_copied,
+        "seconds_worked": round(region.worked_s, 6),
+        "seconds_waited": round(region.waited_s, 6),
+        "limit": region.limit,
         "units": [
             {
                 "address": reason.address,

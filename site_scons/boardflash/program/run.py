@@ -1,8 +1,7 @@
-"""Flash or verify a plan: connect, identify, digest, plan the difference, erase, program, verify, report."""
+"""Flash or verify a plan: connect, identify, run a lane for each region, report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -12,15 +11,14 @@ from boardflash.image.model import RegionImage, Segment
 from boardflash.link.jlink import Link
 from boardflash.loader.artefact import load_artefact
 from boardflash.loader.protocol import REGION_NUMBERS
-from boardflash.plan.difference import GranuleDifference, Reason, compare
+from boardflash.plan.difference import compare
 from boardflash.plan.model import FlashPlan
-from boardflash.program.execute import RegionJob, UnitTask
 from boardflash.program.identify import Found
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
 from boardflash.program.journal import Journal
+from boardflash.program.lane import Lane, LaneOptions
 from boardflash.program.overlay import overlay, uncovered
 from boardflash.program.progress import Progress, Silent
-from boardflash.program.pump import Step
 from boardflash.program.report import (
     DeviceIdentity,
     FlashReport,
@@ -29,7 +27,6 @@ from boardflash.program.report import (
 )
 from boardflash.program.session import Session, leave, open_session
 from boardflash.program.survey import Digests, digest_steps
-from boardflash.program.work import RegionWork, Unit, overlaps, plan_work
 from boardflash.state import state_dir
 
 
@@ -59,28 +56,45 @@ def flash(
         for journal in journals.values():
             journal.drop_unbegun()
         effective = {name: _with_journal(image, journals[name]) for name, image in images.items()}
-        digests = _survey(session, plan.board, effective, progress)
-        reports = {name: _region_report(plan, image) for name, image in images.items()}
-        vectors = {name: image.address for name, image in images.items() if image.runs}
-        works = _plan_works(plan.board, session.found, effective, digests, options, vectors)
-        jobs = []
-        for name, work in works.items():
-            report = reports[name]
-            report.granules_differing = work.differing
-            report.bytes_unchanged = min(work.unchanged, report.image_bytes)
-            report.bytes_verified = report.bytes_unchanged  # by this session's first digest
-            report.restored = _owed_bytes(images[name], journals[name])
-            jobs.append(
-                RegionJob(
-                    session.loader, plan.board, session.found.chip, work, journals[name], report, progress
-                )
-            )
-        _execute(session, jobs, progress, guard_alone=plan.board.boot_guard == "always")
+        lanes = _lanes(session, plan, images, effective, journals, options, progress)
+        progress.phase("digest", sum(image.byte_count for image in effective.values()))
+        session.pump.run({lane.number: lane.steps() for lane in lanes})
+        reports = {lane.region.name: lane.report for lane in lanes}
         if options.verify_full:
             _verify_all(session, plan.board, effective, reports, progress)
         for journal in journals.values():
             journal.forget_all()
+        if any(lane.work and lane.work.all_units for lane in lanes):
+            times = session.loader.work_times()
+            for lane in lanes:
+                lane.report.worked_s, lane.report.waited_s = times[lane.number]
         return _finish(session, plan, link, options, list(reports.values()), "flash")
+
+
+def _lanes(
+    session: Session,
+    plan: FlashPlan,
+    images: dict[str, RegionImage],
+    effective: dict[str, RegionImage],
+    journals: dict[str, Journal],
+    options: FlashOptions,
+    progress: Progress,
+) -> list[Lane]:
+    lanes = []
+    for name, image in images.items():
+        report = _region_report(plan, image)
+        report.restored = _owed_bytes(image, journals[name])
+        lane_options = LaneOptions(
+            force=options.force,
+            guard_always=plan.board.boot_guard == "always",
+            vectors=image.address if image.runs else None,
+        )
+        lanes.append(
+            Lane(session, plan.board, effective[name], journals[name], report, progress, lane_options)
+        )
+    for lane in lanes:
+        lane.beside([other for other in lanes if other is not lane])
+    return lanes
 
 
 def verify(
@@ -169,95 +183,6 @@ def _survey(
         )
     session.pump.run(steps)
     return found
-
-
-def _plan_works(
-    board: Board,
-    found: Found,
-    images: dict[str, RegionImage],
-    digests: dict[str, Digests],
-    options: FlashOptions,
-    vectors: dict[str, int],
-) -> dict[str, RegionWork]:
-    differences: dict[str, tuple[GranuleDifference, ...]] = {}
-    for name, image in images.items():
-        granule = board.region(name).granule
-        differences[name] = compare(image, granule, digests[name])
-        protect = board.region(name).protect
-        if options.force:
-            blank = {d.address for d in differences[name] if d.reason == Reason.BLANK}
-            differing = {d.address for d in differences[name]}
-            differences[name] = tuple(
-                GranuleDifference(
-                    p.address, p.size, Reason.BLANK if p.address in blank else Reason.DIGEST_DIFFERS
-                )
-                for p in image.pieces(granule)
-                if p.address in differing or not overlaps(protect, p.address, p.size)
-            )
-    works = {}
-    for name, image in images.items():
-        region = board.region(name)
-        chip = found.chip if name == "qspi" else None
-        guard = name == "internal" and board.boot_guard == "always" and any(differences.values())
-        works[name] = plan_work(
-            board,
-            region,
-            chip,
-            image,
-            differences[name],
-            force_guard=guard,
-            vectors=vectors.get(name),
-        )
-    return works
-
-
-def _execute(session: Session, jobs: list[RegionJob], progress: Progress, *, guard_alone: bool) -> None:
-    """Both memories at once; the vector table's unit only when all else is verified.
-
-    With `guard_alone` nothing else is touched until the old image can't boot any more.
-    """
-    busy = [job for job in jobs if job.work.all_units]
-    if not busy:
-        return
-    for job in busy:
-        job.prepare(session.pump)
-    progress.phase("program", sum(unit.size for job in busy for unit in job.work.all_units))
-    if guard_alone:
-        session.pump.run({job.number: job.guard_erase_steps() for job in busy})
-        session.pump.run({job.number: job.main_steps() for job in busy})
-    else:
-        session.pump.run({job.number: _in_turn(job) for job in busy})
-    _verify(session, {job: map(job.task, job.work.units) for job in busy}, progress, boots=False)
-    for job in busy:
-        job.settle(job.work.units)
-        if job.work.guard is not None:
-            _write_guard(session, job, job.work.guard, progress)
-
-
-def _in_turn(job: RegionJob) -> Iterator[Step]:
-    yield from job.guard_erase_steps()
-    yield from job.main_steps()
-
-
-def _write_guard(session: Session, job: RegionJob, guard: Unit, progress: Progress) -> None:
-    """The vector table's unit; stack pointer and reset vector when the rest of it is verified, too."""
-    rest, head = job.guard_tasks()
-    session.pump.run({job.number: job.guard_steps(rest)})
-    _verify(session, {job: [rest]}, progress, boots=False)
-    session.pump.run({job.number: job.guard_steps(head)})
-    _verify(session, {job: [job.head_granule()]}, progress, boots=True)
-    job.settle([guard])
-
-
-def _verify(
-    session: Session, tasks: dict[RegionJob, Iterable[UnitTask]], progress: Progress, *, boots: bool
-) -> None:
-    progress.phase("verify", 0)
-    found: dict[int, Digests] = {job.number: {} for job in tasks}
-    steps = {job.number: job.verify_steps(own, found[job.number]) for job, own in tasks.items()}
-    session.pump.run(steps)
-    for job in tasks:
-        job.check(found[job.number], boots=boots)
 
 
 def _verify_all(

@@ -32,7 +32,8 @@ class Unit:
     size: int
     erase: bool
     whole_chip: bool
-    pieces: tuple[Piece, ...]  # of the image, inside the unit, that must be programmed
+    pieces: tuple[Piece, ...]  # without an erase: of the image, the granules that are not right yet
+    writes: tuple[tuple[int, int], ...]  # and (address, size) of what has to be programmed in them
     outside: tuple[tuple[int, int], ...]  # (address, size) at risk that the image does not cover
     reason: str
 
@@ -194,8 +195,9 @@ def _leaves(
         if guarded == address and not protected:
             need = Need.REWRITE
         if need == Need.WRITE:
-            part = b"".join(image.read(d.address, d.size) for d in own)
-            write_pages = count_pages(part, costs.page_size)
+            write_pages = sum(
+                count_pages(image.read(at, part), costs.page_size) for d in own for at, part in d.writes
+            )
             leaf = Leaf(
                 address,
                 size,
@@ -224,7 +226,7 @@ def _leaves(
 def _need(own: Sequence[GranuleDifference], content: bytes) -> Need:
     if not own:
         return Need.KEEP
-    if all(difference.reason == Reason.BLANK for difference in own):
+    if all(difference.reason in (Reason.BLANK, Reason.CLEARS) for difference in own):
         return Need.WRITE
     return Need.REWRITE if content.strip(b"\xff") else Need.ERASE_ONLY
 
@@ -287,6 +289,7 @@ def _fill(
                 True,
                 erase.whole_chip,
                 (),
+                (),
                 uncovered(image, erase.address, erase.size),
                 _why_erased(inside, erase.reason.taken_along, guard_at == erase.address),
             )
@@ -301,19 +304,20 @@ def _fill(
             Piece(d.address, d.size, digest_of(image.read(d.address, d.size))) for d in by_leaf[leaf.address]
         )
         last = units[-1] if units and not units[-1].erase else None
-        beside = _beside(image, pieces, page_size)
-        joins = last is not None and last.end == leaf.address and last.size < JOINED
+        writes = tuple(stretch for d in by_leaf[leaf.address] for stretch in d.writes)
+        beside = _beside(image, writes, page_size)
+        reason = _why_not_erased(by_leaf[leaf.address])
+        joins = last is not None and last.end == leaf.address and last.size < JOINED and last.reason == reason
         if last is not None and joins and guard_at not in (last.address, leaf.address):
             units[-1] = replace(
                 last,
                 size=last.size + leaf.size,
                 pieces=last.pieces + pieces,
+                writes=last.writes + writes,
                 outside=last.outside + beside,
             )
         else:
-            units.append(
-                Unit(leaf.address, leaf.size, False, False, pieces, beside, "the device is blank here")
-            )
+            units.append(Unit(leaf.address, leaf.size, False, False, pieces, writes, beside, reason))
     units.sort(key=lambda unit: unit.address)
     for unit in units:
         if unit.address == guard_at:
@@ -322,24 +326,34 @@ def _fill(
             work.units.append(unit)
 
 
-def _beside(image: RegionImage, pieces: Sequence[Piece], page_size: int) -> tuple[tuple[int, int], ...]:
-    """What shares a page with the pieces: a page program that loses its power may leave anything there."""
+def _why_not_erased(own: Sequence[GranuleDifference]) -> str:
+    if all(difference.reason == Reason.BLANK for difference in own):
+        return "the device is blank here"
+    return "bits only clear here, no erase is needed"
+
+
+def _beside(
+    image: RegionImage, writes: Sequence[tuple[int, int]], page_size: int
+) -> tuple[tuple[int, int], ...]:
+    """What shares a page with what is programmed: a program that loses its power may leave anything there."""
     found: list[tuple[int, int]] = []
     end = 0
-    for piece in pieces:
-        first = max(piece.address - piece.address % page_size, end)
-        end = piece.end + -piece.end % page_size
+    for address, size in writes:
+        first = max(address - address % page_size, end)
+        end = address + size + -(address + size) % page_size
         found.extend(uncovered(image, first, end - first) if end > first else ())
     return tuple(found)
 
 
 def _why_erased(inside: Sequence[GranuleDifference], taken_along: int, guard: bool) -> str:
-    stale = [d for d in inside if d.reason != Reason.BLANK]
     if not inside and guard:
         return "boot guard: holds the vector table, written last because other units change"
-    places = ", ".join(f"{d.address:#010x}" for d in (stale or inside)[:3])
-    more = f" and {len(stale or inside) - 3} more" if len(stale or inside) > 3 else ""
-    text = f"digest differs at {places}{more}, bits must rise"
+    stale = [d for d in inside if d.reason not in (Reason.BLANK, Reason.CLEARS)]
+    shown = stale or inside
+    places = ", ".join(f"{d.address:#010x}" for d in shown[:3])
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    text = f"digest differs at {places}{more}, "
+    text += "bits must rise" if stale else "one erase is faster than clearing bits"
     if taken_along:
         text += f"; {taken_along} right units taken along, since one larger erase is faster"
     return text

@@ -1,0 +1,114 @@
+"""What the image does not cover and an erase would lose: read, put on disk, and put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from boardflash.image.model import ERASED
+from boardflash.loader.protocol import Operation
+from boardflash.loader.session import LoaderSession
+from boardflash.program.journal import Journal, Preserved
+from boardflash.program.pump import Step
+from boardflash.program.report import RegionReport
+from boardflash.program.survey import BYTES_PER_SECOND_AT_LEAST
+from boardflash.program.work import Unit
+
+BLANK_CHECK_PIECE = 256
+READ_CHUNK = 64 * 1024
+READ_LIMIT_S = 5.0
+READ_BYTES_PER_SECOND = 20e6
+
+
+class Neighbours:
+    """The bytes outside the image in the erase units of one region."""
+
+    def __init__(self, session: LoaderSession, journal: Journal, report: RegionReport) -> None:
+        self._session = session
+        self._journal = journal
+        self._report = report
+        self._kept: dict[int, list[Preserved]] = {}
+        self._written: dict[int, list[tuple[int, int]]] = {}  # not blank, by unit
+        self._unread = 0
+
+    def of(self, unit: Unit) -> tuple[Preserved, ...]:
+        return tuple(self._kept.get(unit.address, ()))
+
+    def blank_checks(self, units: Sequence[Unit]) -> Iterator[Step]:
+        """Blank stretches stay behind: only the rest has to cross the link."""
+        for unit in units:
+            for address, size in unit.outside:
+                yield self._blank_check(unit, address, size)
+
+    def reads(self, units: Sequence[Unit], read_bytes: int = READ_CHUNK) -> Iterator[Step]:
+        """After the blank checks. The flash is read into the target's RAM at once; its bytes cross the link
+        while the memory already works on something else."""
+        wanted = [
+            (unit, at, min(read_bytes, address + size - at))
+            for unit in units
+            for address, size in self._written.get(unit.address, ())
+            for at in range(address, address + size, read_bytes)
+        ]
+        self._unread += len(wanted)
+        for unit, address, size in wanted:
+            yield self._read(unit, address, size)
+
+    def all_read(self) -> bool:
+        return self._unread == 0
+
+    def record(self, units: Sequence[Unit]) -> None:
+        """On disk, before any of the units is touched."""
+        for unit in units:
+            kept = self.of(unit)
+            if kept:
+                self._journal.keep(unit.address, kept)
+
+    def _blank_check(self, unit: Unit, address: int, size: int) -> Step:
+        first = address - address % BLANK_CHECK_PIECE
+        count = -(-(address + size - first) // BLANK_CHECK_PIECE)
+
+        def filled(buffer: int) -> None:
+            flags = self._session.link.read_memory(buffer, -(-count // 4) * 4)[:count]
+            self._note_written(unit, address, size, first, flags)
+
+        return Step(
+            Operation.BLANK_CHECK,
+            address,
+            size,
+            argument=BLANK_CHECK_PIECE,
+            space=count,
+            expected_s=size / READ_BYTES_PER_SECOND,
+            limit_s=READ_LIMIT_S + size / BYTES_PER_SECOND_AT_LEAST,
+            filled=filled,
+        )
+
+    def _note_written(self, unit: Unit, address: int, size: int, first: int, flags: bytes) -> None:
+        """Join the stretches that are alike: those not blank cost one read each, blank ones none."""
+        at, index = address, 0
+        while index < len(flags):
+            alike = index + 1
+            while alike < len(flags) and bool(flags[alike]) == bool(flags[index]):
+                alike += 1
+            end = min(first + alike * BLANK_CHECK_PIECE, address + size)
+            if flags[index]:
+                blank = Preserved(at, bytes([ERASED]) * (end - at))
+                self._kept.setdefault(unit.address, []).append(blank)
+            else:
+                self._written.setdefault(unit.address, []).append((at, end - at))
+            at, index = end, alike
+
+    def _read(self, unit: Unit, address: int, size: int) -> Step:
+        def filled(buffer: int) -> None:
+            data = self._session.link.read_memory(buffer, -(-size // 4) * 4)[:size]
+            self._kept.setdefault(unit.address, []).append(Preserved(address, data))
+            self._report.bytes_preserved += size
+            self._unread -= 1
+
+        return Step(
+            Operation.READ,
+            address,
+            size,
+            space=size,
+            expected_s=size / READ_BYTES_PER_SECOND,
+            limit_s=READ_LIMIT_S,
+            filled=filled,
+        )
