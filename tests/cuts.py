@@ -1,18 +1,23 @@
-"""Cut a run off at one call of the library, run again, say what was found: for every call there is."""
+"""Scenes: a device, the run that is cut off on it, the next run, and what must hold after each.
+
+`cut_off` runs up to the cut anew for every case; `forks.py` does the same for every call of one run.
+"""
 
 from __future__ import annotations
 
 import atexit
-import json
-import multiprocessing
+import hashlib
 import os
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
+from unittest.mock import patch
 
 from boardflash.errors import BoardflashError
 from boardflash.image.model import MemoryRange, Segment
@@ -22,10 +27,11 @@ from boardflash.loader.compile import Toolchain, build_loader
 from boardflash.plan.file import make_plan
 from boardflash.plan.model import FlashPlan, LoaderRef
 from boardflash.program.run import flash
+from boardflash.sim.jlink import Probe
+from boardflash.sim.probe import KILLED
 from rig import VECTORS, Rig, board_named
 
 INTERNAL, QSPI = 0x0800_0000, 0x9000_0000
-QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
 Images = Mapping[int, bytes]
 
 
@@ -45,6 +51,48 @@ def firmware(size: int, seed: int) -> bytes:
     return VECTORS + noise(size - len(VECTORS), seed)
 
 
+@contextmanager
+def at_each_call(action: Callable[[Probe, int], None]) -> Iterator[None]:
+    """`action(probe, n)` right before the nth call of a library does anything, its faults included."""
+    count_call = Probe.count_call
+
+    def counted(self: Probe) -> None:
+        action(self, self._calls + 1)
+        count_call(self)
+
+    with patch.object(Probe, "count_call", counted):
+        yield
+
+
+@dataclass(frozen=True)
+class Course:
+    """Both plans of a scene, and the calls of a whole run of the first one. Calls count from 1."""
+
+    plan: FlashPlan
+    then: FlashPlan
+    journal: tuple[tuple[str, ...], ...]  # the names of the journal's files, as each call begins
+
+    @property
+    def calls(self) -> int:
+        return len(self.journal)
+
+    def first(self, pattern: str) -> int:
+        """The first call that finds such a file in the journal; 0: none does."""
+        found = (n for n, names in enumerate(self.journal, 1) if any(fnmatch(x, pattern) for x in names))
+        return next(found, 0)
+
+    @property
+    def owing(self) -> range:
+        """From the first call that finds a journal to the last one: here the device is at work."""
+        assert self.first("*"), "this run keeps no journal"
+        return range(self.first("*"), max(n for n, names in enumerate(self.journal, 1) if names) + 1)
+
+    @property
+    def second_half(self) -> range:
+        """Of a run that finds a journal from its first call on."""
+        return range(self.calls // 2, self.calls - 2)
+
+
 @dataclass(frozen=True)
 class Scene:
     """A device that holds `before` and bytes of its own; a run that is to make it hold `after`."""
@@ -56,6 +104,10 @@ class Scene:
     then: Images | None = None  # what the next run flashes; None: the same
     board: Mapping[str, str] = field(default_factory=dict)  # fields of the board to change
 
+    @property
+    def images(self) -> tuple[Images, ...]:
+        return self.before, self.after, self.then or self.after
+
     def plan(self, name: str, images: Images) -> FlashPlan:
         """Plans are made once: each case only reads them."""
         board = replace(board_named("stm32f746g-disco"), **self.board)  # type: ignore[arg-type]
@@ -65,21 +117,31 @@ class Scene:
         loader = LoaderRef(artefact.elf, artefact.sha256, artefact.toolchain, artefact.protocol)
         return make_plan(board, split(segments, regions), loader, (), self.folder / name)
 
-    def prepare(self) -> tuple[FlashPlan, FlashPlan, int]:
-        """The device in `folder/device`, both plans, and how many calls a whole run makes."""
+    def prepare(self) -> Course:
+        """Make the device in `folder/device`."""
         rig = Rig(self.folder / "device")
         attempt(rig, self.plan("plan-0", self.before), {})
         for (region, offset), data in self.own.items():
             rig.set_memory(region, offset, data)
+        return self.course()
+
+    def course(self) -> Course:
+        """What a whole, sound run on the device in `folder/device` is like."""
         plan, then = self.plan("plan-1", self.after), self.plan("plan-2", self.then or self.after)
         whole = self.copy("whole")
-        whole.trace = self.folder / "whole.jsonl"
-        with whole.link() as link:
+        seen: list[tuple[str, ...]] = []
+        with at_each_call(lambda _probe, _n: seen.append(journal_files(whole))), whole.link() as link:
             flash(plan, link)
         assert self.wrong_with(whole, self.after) == ""
-        rows = (json.loads(line) for line in whole.trace.read_text().splitlines())
-        calls = sum(1 for row in rows if row.get("call", row.get("fn", QUESTIONS[0])) not in QUESTIONS)
-        return plan, then, calls
+        shutil.rmtree(whole.folder)
+        return Course(plan, then, tuple(seen))
+
+    def cut_once(self, course: Course, cut: str, call: int, name: str) -> tuple[Scene, Course]:
+        """The scene that a cut leaves: its run makes good."""
+        scene = replace(self, folder=self.folder / name)
+        rig = self.copy(f"{name}/device")
+        assert cut_off(rig, course.plan, {cut: str(call)}), f"{cut}={call} did not cut the run off"
+        return scene, scene.course()
 
     def copy(self, name: str) -> Rig:
         shutil.copytree(self.folder / "device" / "state", self.folder / name / "state")
@@ -92,17 +154,17 @@ class Scene:
         content = {(r, o): d for (r, o), d in self.own.items()}
         for layer in layers if self.then is None else []:
             for address, data in layer.items():
-                content[_place(address)] = data
+                content[place(address)] = data
         if self.then is not None:
             for address, data in images.items():
-                content[_place(address)] = data
+                content[place(address)] = data
         for (region, offset), data in content.items():
             expected[region][offset : offset + len(data)] = data
         for region, bytes_ in expected.items():
             found = rig.memory(region)
             if self.then is not None:  # what the first image alone covered may hold anything of it
                 for address, data in [*self.after.items(), *self.before.items()]:
-                    where, offset = _place(address)
+                    where, offset = place(address)
                     if where == region:
                         for at in range(offset, offset + len(data)):
                             if not _covered(content, region, at):
@@ -110,82 +172,92 @@ class Scene:
             if found != bytes_:
                 at = next(i for i, (x, y) in enumerate(zip(found, bytes_, strict=True)) if x != y)
                 return f"{region} differs from {at:#x} on"
-        left = sorted(path.name for path in (rig.folder / "state" / "journal").rglob("*.*"))
-        return f"journal holds {left}" if left else ""
+        left = journal_files(rig)
+        return f"journal holds {list(left)}" if left else ""
 
 
 def _covered(content: Mapping[tuple[str, int], bytes], region: str, at: int) -> bool:
     return any(r == region and o <= at < o + len(d) for (r, o), d in content.items())
 
 
-def _place(address: int) -> tuple[str, int]:
+def place(address: int) -> tuple[str, int]:
+    """Region and offset."""
     return ("qspi", address - QSPI) if address >= QSPI else ("internal", address - INTERNAL)
 
 
-@dataclass(frozen=True)
-class Case:
-    faults: tuple[Mapping[str, str], ...]  # one run after the other, each cut off; then a sound one
+def journal_files(rig: Rig) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in (rig.folder / "state" / "journal").rglob("*.*")))
 
 
-def _boots_half_written(scene: Scene, rig: Rig, images: Sequence[Images]) -> bool:
-    """Stack pointer and reset vector stand, and behind them is not one whole image."""
-    left = bytes(rig.memory("internal"))
-    if left[:8] != VECTORS[:8]:
-        return False
-    return not any(left[: len(image[INTERNAL])] == image[INTERNAL] for image in images if INTERNAL in image)
+def state_digest(rig: Rig) -> str:
+    """Of all that outlives a run: the board's memories and the journal; not the lock, it names a process."""
+    digest = hashlib.blake2b(digest_size=16)
+    state = rig.folder / "state"
+    for path in sorted(path for path in state.rglob("*") if path.is_file()):
+        name = path.relative_to(state).as_posix()
+        if not name.startswith("locks/"):
+            digest.update(name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
-def attempt(rig: Rig, plan: FlashPlan, faults: Mapping[str, str]) -> None:
+def boots_amiss(scene: Scene, rig: Rig) -> str:
+    """ "" or what is wrong with a device that would boot: its stack pointer and reset vector stand.
+
+    Behind them must be one whole image, in both memories if a run changes both.
+    """
+    left = {region: bytes(rig.memory(region)) for region in ("internal", "qspi")}
+
+    def holds(images: Images) -> bool:
+        places = ((place(address), data) for address, data in images.items())
+        return all(left[region][offset:][: len(data)] == data for (region, offset), data in places)
+
+    if left["internal"][:8] != VECTORS[:8]:
+        return ""
+    firmwares = [images for images in scene.images if INTERNAL in images]
+    standing = [images for images in firmwares if holds({INTERNAL: images[INTERNAL]})]
+    if not standing:
+        return "boots half-written"
+    if not any(holds(images) for images in standing):
+        which = "old" if scene.before in standing else "new"
+        return f"boots the {which} image, and the other memory does not hold it"
+    return ""
+
+
+def attempt(rig: Rig, plan: FlashPlan, faults: Mapping[str, str]) -> str:
+    """One run; "" or the line that it ends with."""
     rig.faults = faults
     try:
         with rig.link() as link:
             flash(plan, link)
-    except BoardflashError:
-        return
-
-
-def run_case(scene: Scene, plan: FlashPlan, then: FlashPlan, name: str, case: Case) -> str:
-    """ "" or what went wrong."""
-    rig = scene.copy(name)
-    images = [scene.before, scene.after, scene.then or scene.after]
-    for index, faults in enumerate(case.faults):
-        if "kill_at_call" in faults:
-            child = os.fork()
-            if child == 0:
-                try:
-                    attempt(rig, plan if index == 0 else then, faults)
-                finally:
-                    os._exit(0)
-            os.waitpid(child, 0)
-        else:
-            attempt(rig, plan if index == 0 else then, faults)
-        if _boots_half_written(scene, rig, images):
-            return f"{case.faults[: index + 1]}: boots half-written"
-    rig.faults = {}
-    try:
-        with rig.link() as link:
-            flash(then, link)
     except BoardflashError as error:
-        return f"{case.faults}: the next run fails: {error}"
-    wrong = scene.wrong_with(rig, scene.then or scene.after)
-    shutil.rmtree(rig.folder, ignore_errors=True)
-    return f"{case.faults}: {wrong}" if wrong else ""
+        return str(error)
+    return ""
 
 
-def _in_child(task: tuple[Scene, FlashPlan, FlashPlan, str, Case]) -> str:
-    return run_case(*task)
+def cut_off(rig: Rig, plan: FlashPlan, faults: Mapping[str, str]) -> str:
+    """The same; a run that is to be killed has a process of its own."""
+    if "kill_at_call" not in faults:
+        return attempt(rig, plan, faults)
+    child = os.fork()
+    if child == 0:
+        try:
+            attempt(rig, plan, faults)
+        finally:
+            os._exit(0)
+    _, status = os.waitpid(child, 0)
+    return "killed" if os.waitstatus_to_exitcode(status) == KILLED else ""
 
 
-def failures(
-    scene: Scene, plan: FlashPlan, then: FlashPlan, cases: Sequence[Case], workers: int = 2
-) -> list[str]:
-    """All cases, two at a time, each in a process of its own."""
-    tasks = [(scene, plan, then, f"case-{n}", case) for n, case in enumerate(cases)]
-    with multiprocessing.get_context("fork").Pool(workers, maxtasksperchild=8) as pool:
-        return [wrong for wrong in pool.imap_unordered(_in_child, tasks) if wrong]
+def make_good(scene: Scene, rig: Rig, then: FlashPlan) -> str:
+    """The next, sound run: "" or what is wrong after it."""
+    failed = attempt(rig, then, {})
+    if failed:
+        return f"the next run fails: {failed}"
+    return scene.wrong_with(rig, scene.images[-1])
 
 
-def every(total: int, stride: int = 1, first: int = 1) -> Iterator[int]:
-    """The calls to cut at; BOARDFLASH_EVERY_CALL=1 takes all of them."""
-    step = 1 if os.environ.get("BOARDFLASH_EVERY_CALL") else stride
-    yield from range(1 if step == 1 else first, total + 1, step)
+def sample(calls: range, count: int) -> list[int]:
+    """So many of these calls, the first and the last among them; BOARDFLASH_EVERY_CALL=1 takes all."""
+    if os.environ.get("BOARDFLASH_EVERY_CALL") or len(calls) <= count:
+        return list(calls)
+    return [calls[(len(calls) - 1) * n // (count - 1)] for n in range(count)]
