@@ -1,11 +1,13 @@
 /* The mailbox: how the host and the running loader talk through RAM, without halting the core.
  *
  * The host writes a command into the next slot of a region's ring; the slot's last word, its ticket, hands it over.
- * (One block write of the debug port goes upwards, so what stands before the ticket is there before it.) The loader
- * works through the ring in order, writes each result into its slot and then its `completed` count. Counts run on for
- * ever (modulo 2^32); slot = count % MAILBOX_SLOTS, ticket = count + 1. A failed command stops its ring: `error` is
- * set, `completed` stays on the failed command, and nothing more of that ring is taken until the host writes
- * `acknowledge` = 1 (which drops all that was submitted: every ticket, completed and error become 0).
+ * (One block write of the debug port goes upwards, so what stands before the ticket is there before it.) A command may
+ * be handed over before its data: then it is taken when the word behind the data, its marker, has come. The host makes
+ * markers from the data, so that what an earlier run left in RAM is never taken for new. The loader works through the
+ * ring in order, writes each result into its slot and then its `completed` count. slot = count % MAILBOX_SLOTS, ticket =
+ * count + 1. A failed command stops its ring: `error` is set, `completed` stays on the failed command, and nothing more
+ * of that ring is taken until the host writes `acknowledge` = 1 (which drops all that was submitted: every ticket,
+ * completed and error become 0).
  * Data lives in buffers that the host alone hands out, between `buffers_base` and `buffers_end`.
  *
  * site_scons/boardflash/loader/protocol.py states the same layout; a test compares them.
@@ -17,7 +19,7 @@
 
 #define MAILBOX_MAGIC    0x4D4C4642u /* "BFLM" */
 #define MAILBOX_VERSION  2u
-#define MAILBOX_SLOTS    16u
+#define MAILBOX_SLOTS    12u
 #define MAILBOX_REGIONS  2u /* 0 internal, 1 qspi */
 
 enum loader_state {
@@ -75,6 +77,8 @@ struct command {
     uint32_t length;
     uint32_t buffer;
     uint32_t argument;
+    uint32_t marker_at; /* where the marker comes, behind the data; 0: the data are there */
+    uint32_t marker;
     uint32_t ticket; /* the last word: it makes the rest valid */
 };
 

@@ -125,8 +125,12 @@ static void acknowledge(uint32_t region)
 
 static bool has_work(uint32_t region)
 {
-	return bf_mailbox.head.error[region] == 0 &&
-	       slot_of(region)->ticket == bf_mailbox.head.completed[region] + 1u;
+	volatile const struct command *command = slot_of(region);
+
+	if (bf_mailbox.head.error[region] != 0 || command->ticket != bf_mailbox.head.completed[region] + 1u) {
+		return false;
+	}
+	return command->marker_at == 0 || REG32(command->marker_at) == command->marker;
 }
 
 /* One step for a region. DONE means that it has nothing to do. */

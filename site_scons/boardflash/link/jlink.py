@@ -27,7 +27,7 @@ HALT_TIMEOUT_S = 1.0
 HALT_POLL_S = 0.001
 RESET_NORMAL = 0
 RESET_UNDER_RESET = 3
-WORDS_PER_CALL = 16384  # 64 KiB a call: the USB round trip is then below 1 % of the transfer
+WORDS_PER_CALL = 32768  # 128 KiB a call: the USB round trip is then below 1 % of the transfer
 
 # Sent before the probe is opened, since the DLL asks its questions while opening. `SilentUpdateFW`, which
 # pylink's own `disable_dialog_boxes` sends, would update the probe's firmware unasked; it is not here.

@@ -12,7 +12,7 @@ from enum import IntEnum
 
 MAILBOX_MAGIC = 0x4D4C4642
 MAILBOX_VERSION = 2
-MAILBOX_SLOTS = 16
+MAILBOX_SLOTS = 12
 MAILBOX_REGIONS = 2
 
 REGION_INTERNAL = 0
@@ -89,11 +89,11 @@ SUPPLY_OFFSET = 60
 FAULT_OFFSET = 64
 FAULT_LAYOUT = struct.Struct("<6I")
 SLOTS_OFFSET = 88
-COMMAND_SIZE = 48
-COMMAND_LAYOUT = struct.Struct("<24x6I")  # what the host writes; the loader's part starts as zeros
+COMMAND_SIZE = 56
+COMMAND_LAYOUT = struct.Struct("<24x8I")  # what the host writes; the loader's part starts as zeros
 RESULT_OFFSET = 0  # in struct command
 REQUEST_OFFSET = 24
-TICKET_OFFSET = 44
+TICKET_OFFSET = 52
 RESULT_LAYOUT = struct.Struct("<II16s")
 MAILBOX_SIZE = SLOTS_OFFSET + MAILBOX_REGIONS * MAILBOX_SLOTS * COMMAND_SIZE
 
@@ -114,11 +114,20 @@ class Command:
     length: int = 0
     buffer: int = 0  # in target RAM, between buffers_base and buffers_end
     argument: int = 0  # row of the chip table, granule, source of a copy, or where an LZ4 block expands to
+    marker_at: int = 0  # where `marker` comes when the data have come; 0: they are there
+    marker: int = 0
 
     def pack(self, ticket: int) -> bytes:
         """A whole slot; its last word hands the command over."""
         return COMMAND_LAYOUT.pack(
-            self.operation, self.address, self.length, self.buffer, self.argument, ticket
+            self.operation,
+            self.address,
+            self.length,
+            self.buffer,
+            self.argument,
+            self.marker_at,
+            self.marker,
+            ticket,
         )
 
 

@@ -6,18 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from boardflash.description.model import Board, Chip, Region
-from boardflash.image.model import Piece, RegionImage, digest_of
+from boardflash.image.model import ERASED, Piece, RegionImage, digest_of
 from boardflash.loader.protocol import REGION_NUMBERS, Operation
-from boardflash.program.chunks import ChunkSizes, packed, stretches
+from boardflash.program.chunks import CHUNK_MIN, RAW_CHUNK, ChunkSizes, packed, stretches
 from boardflash.program.journal import Preserved
 from boardflash.program.progress import Progress
-from boardflash.program.pump import Pump, Step
+from boardflash.program.pump import Load, Pump, Step
 from boardflash.program.report import RegionReport, UnitReason
 from boardflash.program.work import Costs, Unit, count_pages, erase_times_ms, internal_costs, qspi_costs
 
 Parts = tuple[tuple[int, bytes], ...]  # (address, bytes)
 #: A granule that packs into less is sent rather than copied: another command costs as much.
 WORTH_COPYING = 1024
+#: What a call of the link costs beside its bytes, roughly.
+CALL_S = 0.002
+_BLANK = bytes([ERASED])
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Changes:
         )
         self._sources: dict[bytes, int] = {}  # digest -> a granule of the device that holds such bytes
         self._holds: dict[int, bytes] = {}  # the same, from the granule's address
+        self._brought: dict[int, tuple[Step, bytes]] = {}  # `ahead` of the plan, by address
 
     def plan(self, units: Sequence[Unit], image: RegionImage) -> None:
         """These units are going to be changed."""
@@ -148,9 +152,38 @@ class Changes:
                 yield at, source
 
     def _send(self, address: int, data: bytes) -> Iterator[tuple[Step, int]]:
+        while (step := self._brought.get(address)) is not None and data.startswith(step[1]):
+            # Its data may be on the target already.
+            yield step[0], len(step[1])
+            address, data = address + len(step[1]), data[len(step[1]) :]
         for at, length in stretches(address, data, self.costs.page_size, self._sizes.next):
             self._sizes.sent(length)
-            yield self._program_step(at, data[at - address : at - address + length]), length
+            yield from self._program_steps(at, data[at - address : at - address + length])
+
+    def _program_steps(self, address: int, data: bytes) -> Iterator[tuple[Step, int]]:
+        """One packed, or several as they are."""
+        if len(data) <= RAW_CHUNK or packed(data) is not None:
+            yield self._program_step(address, data), len(data)
+            return
+        at = 0
+        while at < len(data):
+            # Cut where pages end, wherever the first begins.
+            size = min(RAW_CHUNK - (address + at) % self.costs.page_size, len(data) - at)
+            yield self._program_step(address + at, data[at : at + size]), size
+            at += size
+
+    def ahead(self, image: RegionImage) -> Iterator[Load]:
+        """The image's first bytes: needed if they differ, and there is time while the device digests."""
+        for run in image.runs:
+            for at in range(0, run.size - CHUNK_MIN + 1, CHUNK_MIN):
+                data = run.data[at : at + CHUNK_MIN]
+                address = run.address + at
+                if not data.strip(_BLANK):
+                    continue
+                step = self._program_step(address, data)
+                self._brought[address] = (step, data)
+                seconds = len(step.upload) * self.costs.link_us_per_byte / 1e6 + CALL_S
+                yield Load(step, seconds)
 
     def _learn(self, writes: Parts) -> None:
         """What has been programmed can be copied from then on: the commands of a region are done in order."""
@@ -181,8 +214,6 @@ class Changes:
 
     def _copy(self, address: int, data: bytes, source: int) -> Step:
         plain = self._program_step(address, data, pack=False)
-        self._report.bytes_sent -= len(plain.upload)
-        self._report.bytes_copied += len(data)
         return replace(plain, operation=Operation.COPY, argument=source, upload=b"", space=len(data))
 
     def _program_step(self, address: int, data: bytes, *, pack: bool = True) -> Step:
@@ -192,13 +223,16 @@ class Changes:
         first_page = address - address % self.costs.page_size
         pages = count_pages(b"\xff" * (address - first_page) + data, self.costs.page_size)
 
+        block = packed(upload) if pack else None
+        sent = len(upload if block is None else block) if pack else 0
+
         def done() -> None:
             self._report.pages_programmed += pages
             self._report.bytes_programmed += len(data)
+            self._report.bytes_sent += sent
+            self._report.bytes_copied += 0 if pack else len(data)
             self._progress.advance(len(data))
 
-        block = packed(upload) if pack else None
-        self._report.bytes_sent += len(upload if block is None else block)
         return Step(
             Operation.PROGRAM if block is None else Operation.PROGRAM_LZ4,
             address - head,

@@ -18,7 +18,7 @@ from boardflash.image.model import DIGEST_BYTES, RegionImage, digest_of
 from boardflash.loader.protocol import Operation
 from boardflash.loader.session import LoaderSession
 from boardflash.plan.difference import GranuleDifference, Reason, blank_digest
-from boardflash.program.pump import Step, Wait
+from boardflash.program.pump import Item, Step, Wait
 
 WORD = 4
 SAMPLES_PER_COMMAND = 256
@@ -54,7 +54,7 @@ class Inspection:
     _digests: dict[int, bytes] = field(default_factory=dict)  # page's address -> its digest
     _pages: dict[int, bytes] = field(default_factory=dict)  # page's address -> its content
 
-    def steps(self) -> Iterator[Step | Wait]:
+    def steps(self) -> Iterator[Item]:
         suspects = [d for d in self.differences if d.reason == Reason.DIGEST_DIFFERS]
         if not suspects:
             return
@@ -72,7 +72,7 @@ class Inspection:
                 break
         self.differences = tuple(settled.get(d.address, d) for d in self.differences)
 
-    def _look(self, batch: Sequence[GranuleDifference]) -> Iterator[Step | Wait]:
+    def _look(self, batch: Sequence[GranuleDifference]) -> Iterator[Item]:
         for stretch in _joined(batch, DIGESTS_PER_COMMAND * self.page_size):
             yield self._digest(stretch)
         yield Wait()

@@ -22,7 +22,7 @@ from boardflash.program.clears import Inspection
 from boardflash.program.journal import Journal
 from boardflash.program.neighbours import READ_CHUNK, Neighbours
 from boardflash.program.progress import Progress
-from boardflash.program.pump import Step, Wait
+from boardflash.program.pump import Item, Load, Step, Wait
 from boardflash.program.report import RegionReport
 from boardflash.program.session import Session
 from boardflash.program.survey import Digests, digest_steps
@@ -74,12 +74,14 @@ class Lane:
         self._changes = Changes(board, self._chip, self.region, report, progress, session.pump)
         self._expected: list[Piece] = []
         self._written = False  # all but the vector table's unit
+        self._guard_rest: tuple[UnitTask, list[Step]]
+        self._guard_head: tuple[UnitTask, list[Step]]
 
     def beside(self, others: Sequence[Lane]) -> None:
         """The lanes that run at the same time."""
         self._others = others
 
-    def steps(self) -> Iterator[Step | Wait]:
+    def steps(self) -> Iterator[Item]:
         yield from self._survey()
         yield from self._decide()
         assert self.work is not None
@@ -91,9 +93,13 @@ class Lane:
             yield Wait(lambda: all(lane.verified for lane in self._others))
             yield from self._write_guard(self.work.guard)
 
+    def ahead(self) -> Iterator[Load]:
+        """Data that is worth bringing over while the device digests."""
+        return self._changes.ahead(self.image)
+
     # What the device holds
 
-    def _survey(self) -> Iterator[Step | Wait]:
+    def _survey(self) -> Iterator[Item]:
         """Digests of every piece; first those that might be refused: the other lane waits for them."""
         pieces = self.image.pieces(self.region.granule)
         delicate = self._delicate(pieces)
@@ -121,7 +127,7 @@ class Lane:
 
     # What is to be done
 
-    def _decide(self) -> Iterator[Step | Wait]:
+    def _decide(self) -> Iterator[Item]:
         differences = compare(self.image, self.region.granule, self._digests)
         self.report.granules_differing = len(differences)
         if self._options.force:
@@ -178,24 +184,29 @@ class Lane:
 
     # Change it
 
-    def _change(self, work: RegionWork) -> Iterator[Step | Wait]:
+    def _change(self, work: RegionWork) -> Iterator[Item]:
         guard = [work.guard] if work.guard is not None else []
         self._changes.plan(work.all_units, self.image)
-        if any(unit.outside for unit in work.all_units):
-            yield from self._neighbours.blank_checks(work.all_units)
-            yield Wait()
-            yield from self._neighbours.reads(guard, self._read_bytes())
-            yield from self._neighbours.reads(work.units, self._read_bytes())
+        crowded = [unit for unit in work.units if unit.outside]
+        yield from self._neighbours.blank_checks([*guard, *crowded])
         if guard:
-            yield Wait(self._neighbours.all_read)
-            self._neighbours.record(guard)
+            yield from self._keep(guard)
             yield from self._erase_guard(guard[0])
         yield Wait(lambda: all(lane.guarded for lane in self._others))
-        yield from self._change_units([unit for unit in work.units if not unit.outside])
-        with_neighbours = [unit for unit in work.units if unit.outside]
-        yield Wait(self._neighbours.all_read)
-        self._neighbours.record(with_neighbours)
-        yield from self._change_units(with_neighbours)
+        asked = False
+        for unit in work.units:
+            if not unit.outside:
+                yield from self._change_unit(unit)
+                if crowded and not asked:
+                    # While the next units are erased, the neighbours cross the link.
+                    asked = True
+                    yield Wait(self._neighbours.all_checked)
+                    yield from self._neighbours.reads(crowded, self._read_bytes())
+        yield from self._keep(crowded, asked=asked)
+        for unit in crowded:
+            yield from self._change_unit(unit)
+        if guard:
+            yield from self._prepare_guard(guard[0])
         yield Wait()
         self._written = True
         if all(lane._written or lane.verified for lane in self._others):
@@ -209,14 +220,23 @@ class Lane:
     def _task(self, unit: Unit) -> UnitTask:
         return task_of(unit, self.image, self._neighbours.of(unit))
 
-    def _change_units(self, units: Sequence[Unit]) -> Iterator[Step | Wait]:
-        for unit in units:
-            self._journal.begin(unit.address)
-            if unit.erase:
-                yield self._changes.erase(unit)
-            yield from self._changes.program(self._task(unit))
+    def _keep(self, units: Sequence[Unit], *, asked: bool = False) -> Iterator[Item]:
+        """The neighbours of these units are on disk before the next step is taken."""
+        if not any(unit.outside for unit in units):
+            return
+        if not asked:
+            yield Wait(self._neighbours.all_checked)
+            yield from self._neighbours.reads(units, self._read_bytes())
+        yield Wait(self._neighbours.all_read)
+        self._neighbours.record(units)
 
-    def _verify(self, tasks: Sequence[UnitTask], *, boots: bool, told: int = 0) -> Iterator[Step | Wait]:
+    def _change_unit(self, unit: Unit) -> Iterator[Step]:
+        self._journal.begin(unit.address)
+        if unit.erase:
+            yield self._changes.erase(unit)
+        yield from self._changes.program(self._task(unit))
+
+    def _verify(self, tasks: Sequence[UnitTask], *, boots: bool, told: int = 0) -> Iterator[Item]:
         """Digest every granule of the touched units, after the last write; raise where one is wrong."""
         expected = [p for task in tasks for p in task.pieces(self.region.base, self.region.granule)]
         found: Digests = {}
@@ -248,7 +268,7 @@ class Lane:
 
     # The vector table's unit
 
-    def _erase_guard(self, guard: Unit) -> Iterator[Step | Wait]:
+    def _erase_guard(self, guard: Unit) -> Iterator[Item]:
         """Before anything else changes: what boots no more can't boot half-written."""
         if not guard.erase:
             return
@@ -263,15 +283,25 @@ class Lane:
 
         yield replace(step, done=erased)
 
-    def _write_guard(self, guard: Unit) -> Iterator[Step | Wait]:
-        """All of the unit but stack pointer and reset vector, and these when the rest is verified, too."""
+    def _prepare_guard(self, guard: Unit) -> Iterator[Load]:
+        """Its data may come while all else is still being programmed and verified."""
         rest, head = self._guard_tasks(guard)
-        for task, checked in ((rest, rest), (head, self._head_granule(guard))):
-            self._journal.begin(guard.address)
-            yield from self._changes.program(task)
-            yield Wait()
-            told = sum(len(data) for _, data in head.holds) if task is head else 0
-            yield from self._verify([checked], boots=task is head, told=told)
+        self._guard_rest = rest, list(self._changes.program(rest))
+        self._guard_head = head, list(self._changes.program(head))
+        yield from map(Load, [*self._guard_rest[1], *self._guard_head[1]])
+
+    def _write_guard(self, guard: Unit) -> Iterator[Item]:
+        """All of the unit but stack pointer and reset vector, and these when the rest is verified, too."""
+        self._journal.begin(guard.address)
+        rest, steps = self._guard_rest
+        yield from steps
+        yield Wait()
+        yield from self._verify([rest], boots=False)
+        head, steps = self._guard_head
+        yield from steps
+        yield Wait()
+        told = sum(len(data) for _, data in head.holds)
+        yield from self._verify([self._head_granule(guard)], boots=True, told=told)
         self._settle([guard])
 
     def _guard_tasks(self, guard: Unit) -> tuple[UnitTask, UnitTask]:

@@ -28,6 +28,7 @@ class Neighbours:
         self._report = report
         self._kept: dict[int, list[Preserved]] = {}
         self._written: dict[int, list[tuple[int, int]]] = {}  # not blank, by unit
+        self._unchecked = 0
         self._unread = 0
 
     def of(self, unit: Unit) -> tuple[Preserved, ...]:
@@ -35,9 +36,10 @@ class Neighbours:
 
     def blank_checks(self, units: Sequence[Unit]) -> Iterator[Step]:
         """Blank stretches stay behind: only the rest has to cross the link."""
-        for unit in units:
-            for address, size in unit.outside:
-                yield self._blank_check(unit, address, size)
+        wanted = [(unit, address, size) for unit in units for address, size in unit.outside]
+        self._unchecked += len(wanted)
+        for unit, address, size in wanted:
+            yield self._blank_check(unit, address, size)
 
     def reads(self, units: Sequence[Unit], read_bytes: int = READ_CHUNK) -> Iterator[Step]:
         """After the blank checks. The flash is read into the target's RAM at once; its bytes cross the link
@@ -51,6 +53,9 @@ class Neighbours:
         self._unread += len(wanted)
         for unit, address, size in wanted:
             yield self._read(unit, address, size)
+
+    def all_checked(self) -> bool:
+        return self._unchecked == 0
 
     def all_read(self) -> bool:
         return self._unread == 0
@@ -69,6 +74,7 @@ class Neighbours:
         def filled(buffer: int) -> None:
             flags = self._session.link.read_memory(buffer, -(-count // 4) * 4)[:count]
             self._note_written(unit, address, size, first, flags)
+            self._unchecked -= 1
 
         return Step(
             Operation.BLANK_CHECK,

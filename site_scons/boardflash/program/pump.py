@@ -2,18 +2,19 @@
 
 Steps of each region run in order; the two regions run side by side. While the device works on what it
 has, the next data is already on its way: a step is submitted as soon as its ring has a slot and the
-target's RAM has room. The core is never halted for it. A lane may `Wait`: for its own steps, or for what
-the other lane does.
+target's RAM has room, its data right behind it. The core is never halted for it. A lane may `Wait`: for its
+own steps, or for what the other lane does.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.image.model import digest_of
 from boardflash.loader.protocol import REGION_NUMBERS, Command, Operation, Result
 from boardflash.loader.session import LoaderSession
 from boardflash.program.buffers import BufferPool
@@ -29,6 +30,9 @@ LOOK_S = 0.1
 CHUNK_MAX = {REGION_NUMBERS["internal"]: 16 * 1024, REGION_NUMBERS["qspi"]: 64 * 1024}
 #: So many chunks of the largest size the target's RAM should hold.
 CHUNKS_IN_RAM = 4
+#: So much data goes in one call, whatever the number of commands that it is for.
+BURST_BYTES = 64 * 1024
+MARKER_BYTES = 4
 
 CHANGING = (Operation.ERASE, Operation.PROGRAM, Operation.COPY, Operation.PROGRAM_LZ4)
 
@@ -38,6 +42,14 @@ class Wait:
     """No further step of this lane before `until` holds; None: before all that it has given are done."""
 
     until: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """Bring the data of a step over already; the step itself comes later, if it does."""
+
+    step: Step
+    seconds: float = 0.0  # that it takes on the link
 
 
 @dataclass(frozen=True)
@@ -58,26 +70,29 @@ class Step:
     answer: Callable[[Result, int], None] | None = None  # the same, with its result, too: costs a read
 
 
+Item = Step | Wait | Load
+
+
 @dataclass
 class _Flight:
     step: Step
-    sequence: int
     buffer: int | None
+    sequence: int = 0
 
 
 @dataclass
 class _Lane:
     """One region's steps: waiting, then in flight."""
 
-    steps: Iterator[Step | Wait]
-    waiting: Step | None = None
+    steps: Iterator[Item]
+    waiting: Step | Load | None = None
     hold: Wait | None = None
     loaded: int = 0  # taken, not yet in flight
     flights: deque[_Flight] = field(default_factory=deque)
     head_since: float = 0.0
     exhausted: bool = False
 
-    def peek(self) -> Step | None:
+    def peek(self) -> Step | Load | None:
         while self.waiting is None and not self.exhausted:
             if self.hold is not None:
                 if not (self.hold.until() if self.hold.until else self.idle):
@@ -92,12 +107,13 @@ class _Lane:
                 self.waiting = item
         return self.waiting
 
-    def take(self) -> Step:
-        step = self.waiting
-        assert step is not None
+    def peek_step(self) -> Step | None:
+        item = self.peek()
+        return item if isinstance(item, Step) else None
+
+    def take(self) -> None:
         self.waiting = None
         self.loaded += 1
-        return step
 
     @property
     def idle(self) -> bool:
@@ -124,6 +140,9 @@ class Pump:
         self._changing = False  # an erase or a program has been handed over
         self._expansions: dict[int, int] = {}  # region -> where its LZ4 blocks expand to
         self._looked_at = 0.0
+        self._stock: dict[tuple[int, int, bytes], int] = {}  # data that came ahead of its step -> its buffer
+        self._spare: Iterator[tuple[int, Load]] = iter(())
+        self._next_spare: tuple[int, Load] | None = None
 
     def chunk_bytes(self, region: int) -> int:
         """The most that one step of this region should program: a power of two."""
@@ -132,18 +151,22 @@ class Pump:
             limit //= 2
         return limit
 
-    def run(self, steps: Mapping[int, Iterator[Step | Wait]]) -> None:
+    def run(self, steps: Mapping[int, Iterator[Item]], spare: Iterable[tuple[int, Load]] = ()) -> None:
         """Run the steps of each region (0 internal, 1 qspi) to their end.
 
+        `spare`, by region: what may be worth bringing over while the link has nothing else to do.
         Whatever ends it early, what the device has begun is left to come to its end first.
         """
         lanes = {region: _Lane(iterator) for region, iterator in steps.items()}
+        self._spare = iter(spare)
+        self._next_spare = next(self._spare, None)
         try:
             self._run(lanes)
         except BoardflashError:
             with suppress(BoardflashError):  # what came first is told
                 self._drain(lanes)
             raise
+        self._drop_stock()
         for address in self._expansions.values():
             self._pool.free(address)
         self._expansions.clear()
@@ -177,64 +200,115 @@ class Pump:
         return BoardflashError(f"interrupted; {told}", code=ExitCode.INTERRUPTED)
 
     def _submit(self, lanes: dict[int, _Lane]) -> bool:
-        """Upload and submit one step, for the region that has least in store; False when none fits."""
+        """Send what comes next, for the region that has least in store; False when nothing can be sent."""
         order = sorted(lanes, key=lambda region: (lanes[region].queued_bytes, -region))
         for region in order:
             lane = lanes[region]
-            step = lane.peek()
-            if step is None or self._session.free_slots(region) == 0:
-                continue
-            batch = [self._load(region, lane)]
-            if batch[0] is None:
-                continue
-            # Commands without data travel with the next ones in one write of the ring.
-            while (
-                (following := lane.peek()) is not None
-                and not following.upload
-                and len(batch) < self._session.free_slots(region)
-            ):
-                loaded = self._load(region, lane)
-                if loaded is None:
-                    break
-                batch.append(loaded)
-            ready = [item for item in batch if item is not None]
-            commands = [command for command, _, _ in ready]
-            self._changing |= any(command.operation in CHANGING for command in commands)
-            first = self._session.submit_all(region, commands)
-            now = self._session.link.now()
-            for index, (_, loaded_step, buffer) in enumerate(ready):
-                if not lane.flights:
-                    lane.head_since = now
-                lane.flights.append(_Flight(loaded_step, first + index, buffer))
-            lane.loaded = 0
-            return True
+            item = lane.peek()
+            if isinstance(item, Load):
+                lane.waiting = None
+                self._bring(region, item.step)
+                return True
+            if item is not None and self._hand_over(region, lane):
+                return True
         return False
 
-    def _load(self, region: int, lane: _Lane) -> tuple[Command, Step, int | None] | None:
-        """Give the lane's next step its buffer and data; None while there is no room."""
-        step = lane.peek()
-        assert step is not None
-        size = len(step.upload) or step.space
-        buffer: int | None = None
-        if size:
-            if size > self._pool.size:
-                raise BoardflashError(
-                    f"a step needs {size} bytes of target RAM, there are {self._pool.size}",
-                    code=ExitCode.DEVICE_FAILED,
-                )
-            if step.expands and not self._expansion(region):
+    def _hand_over(self, region: int, lane: _Lane) -> bool:
+        """Commands that go together, in one write of the ring, and their data behind them in another."""
+        commands: list[Command] = []
+        flights: list[_Flight] = []
+        data: list[tuple[int, bytes]] = []
+        size = 0
+        while (step := lane.peek_step()) is not None and len(commands) < self._session.free_slots(region):
+            if data and size + len(step.upload) > BURST_BYTES:
+                break
+            loaded = self._load(region, step)
+            if loaded is None:
+                break
+            lane.take()
+            command, buffer, payload = loaded
+            commands.append(command)
+            flights.append(_Flight(step, buffer))
+            if payload:
+                data.append((command.buffer, payload))
+                size += len(payload)
+        if not commands:
+            return False
+        self._changing |= any(command.operation in CHANGING for command in commands)
+        first = self._session.submit_all(region, commands)
+        if not lane.flights:
+            lane.head_since = self._session.link.now()
+        for index, flight in enumerate(flights):
+            flight.sequence = first + index
+            lane.flights.append(flight)
+        lane.loaded = 0
+        for address, payload in _joined(data):
+            self._session.link.write_memory(address, payload)
+        return True
+
+    def _load(self, region: int, step: Step) -> tuple[Command, int | None, bytes] | None:
+        """The command with its buffer, and what must be written there; None while there is no room."""
+        command = Command(step.operation, step.address, step.length, 0, step.argument)
+        if step.expands:
+            if not self._expansion(region):
                 return None
+            command = replace(command, argument=self._expansions[region])
+        if not step.upload:
+            buffer = self._allocate(step.space) if step.space else None
+            if step.space and buffer is None:
+                return None
+            return replace(command, buffer=buffer or 0), buffer, b""
+        buffer = self._stock.pop((region, step.address, step.upload), None)
+        if buffer is not None:
+            return replace(command, buffer=buffer), buffer, b""
+        payload = step.upload + b"\xff" * (-len(step.upload) % MARKER_BYTES)
+        buffer = self._allocate(len(payload) + MARKER_BYTES)
+        if buffer is None:
+            return None
+        marker = digest_of(payload)[:MARKER_BYTES]
+        command = replace(
+            command,
+            buffer=buffer,
+            marker_at=buffer + len(payload),
+            marker=int.from_bytes(marker, "little"),
+        )
+        return command, buffer, payload + marker
+
+    def _allocate(self, size: int) -> int | None:
+        if size > self._pool.size:
+            raise BoardflashError(
+                f"a step needs {size} bytes of target RAM, there are {self._pool.size}",
+                code=ExitCode.DEVICE_FAILED,
+            )
+        buffer = self._pool.allocate(size)
+        if buffer is None and self._stock:
+            self._drop_stock()
             buffer = self._pool.allocate(size)
-            if buffer is None:
-                return None
-        lane.take()
-        if step.upload:
-            assert buffer is not None
-            padding = -len(step.upload) % 4
-            self._session.link.write_memory(buffer, step.upload + b"\xff" * padding)
-        argument = self._expansions[region] if step.expands else step.argument
-        command = Command(step.operation, step.address, step.length, buffer or 0, argument)
-        return command, step, buffer
+        return buffer
+
+    def _bring(self, region: int, step: Step) -> bool:
+        """Data ahead of its step, where there is room; False where there is none."""
+        payload = step.upload + b"\xff" * (-len(step.upload) % MARKER_BYTES)
+        buffer = self._pool.allocate(len(payload) + MARKER_BYTES) if payload else None
+        if buffer is None:
+            return False
+        self._session.link.write_memory(buffer, payload)
+        self._stock[region, step.address, step.upload] = buffer
+        return True
+
+    def _bring_spare(self, seconds: float) -> bool:
+        """Use the time in which the device only looks at itself; False where there is too little of it."""
+        if self._changing or self._next_spare is None or self._next_spare[1].seconds > seconds:
+            return False
+        region, load = self._next_spare
+        brought = self._bring(region, load.step)
+        self._next_spare = next(self._spare, None) if brought else None
+        return brought
+
+    def _drop_stock(self) -> None:
+        for address in self._stock.values():
+            self._pool.free(address)
+        self._stock.clear()
 
     def _expansion(self, region: int) -> bool:
         """Give the region its buffer for expanded data, once; False while there is no room."""
@@ -254,7 +328,8 @@ class Pump:
                 for lane in lanes.values()
                 if lane.flights
             )
-            link.pause(min(max(left / 2, POLL_MIN_S), POLL_MAX_S))
+            if not self._bring_spare(left):
+                link.pause(min(max(left / 2, POLL_MIN_S), POLL_MAX_S))
         heads = self._session.poll()
         self._looked_at = link.now()
         if any(heads.error):
@@ -310,6 +385,19 @@ class Pump:
                     lane.flights.clear()
                 if lane.flights and now - lane.head_since > lane.flights[0].step.limit_s + GRACE_S:
                     lane.flights.clear()
+
+
+def _joined(data: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """Buffers that adjoin are written in one go."""
+    joined: list[tuple[int, list[bytes]]] = []
+    end = -1
+    for address, payload in data:
+        if address == end:
+            joined[-1][1].append(payload)
+        else:
+            joined.append((address, [payload]))
+        end = address + len(payload)
+    return [(address, b"".join(payloads)) for address, payloads in joined]
 
 
 def _reached(completed: int, sequence: int) -> bool:

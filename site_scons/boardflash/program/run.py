@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from boardflash.program.journal import Journal
 from boardflash.program.lane import Lane, LaneOptions
 from boardflash.program.overlay import overlay, uncovered
 from boardflash.program.progress import Progress, Silent
+from boardflash.program.pump import Load
 from boardflash.program.report import (
     DeviceIdentity,
     FlashReport,
@@ -58,7 +60,7 @@ def flash(
         effective = {name: _with_journal(image, journals[name]) for name, image in images.items()}
         lanes = _lanes(session, plan, images, effective, journals, options, progress)
         progress.phase("digest", sum(image.byte_count for image in effective.values()))
-        session.pump.run({lane.number: lane.steps() for lane in lanes})
+        session.pump.run({lane.number: lane.steps() for lane in lanes}, _ahead(lanes))
         reports = {lane.region.name: lane.report for lane in lanes}
         if options.verify_full:
             _verify_all(session, plan.board, effective, reports, progress)
@@ -69,6 +71,13 @@ def flash(
             for lane in lanes:
                 lane.report.worked_s, lane.report.waited_s = times[lane.number]
         return _finish(session, plan, link, options, list(reports.values()), "flash")
+
+
+def _ahead(lanes: list[Lane]) -> Iterator[tuple[int, Load]]:
+    """What each lane will need first if its memory holds something else; the longer image's before."""
+    for lane in sorted(lanes, key=lambda lane: -lane.image.byte_count):
+        for load in lane.ahead():
+            yield lane.number, load
 
 
 def _lanes(

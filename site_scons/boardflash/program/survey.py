@@ -15,6 +15,8 @@ from boardflash.loader.session import LoaderSession
 from boardflash.program.pump import Step
 
 PIECES_PER_COMMAND = 256
+#: So few digests are read without asking for their root first: that would cost as much as they do.
+LISTED_AT_ONCE = 8
 #: Time for a digest: the loader hashes more than 4 MB/s even from a slow clock; only a silence limit.
 BYTES_PER_SECOND_AT_LEAST = 500_000
 BYTES_PER_SECOND_TYPICAL = 7_000_000
@@ -52,8 +54,14 @@ def _digest_step(
         if result.detail == root:
             digests = [piece.digest for piece in group]
         else:
-            data = session.link.read_memory(buffer, len(group) * DIGEST_BYTES)
-            digests = [data[at : at + DIGEST_BYTES] for at in range(0, len(data), DIGEST_BYTES)]
+            digests = listed(buffer)
+        note(digests)
+
+    def listed(buffer: int) -> list[bytes]:
+        data = session.link.read_memory(buffer, len(group) * DIGEST_BYTES)
+        return [data[at : at + DIGEST_BYTES] for at in range(0, len(data), DIGEST_BYTES)]
+
+    def note(digests: Sequence[bytes]) -> None:
         for piece, digest in zip(group, digests, strict=True):
             found[piece.address, piece.size] = digest
         advanced(length)
@@ -66,7 +74,8 @@ def _digest_step(
         space=len(group) * DIGEST_BYTES,
         expected_s=length / BYTES_PER_SECOND_TYPICAL,
         limit_s=1.0 + length / BYTES_PER_SECOND_AT_LEAST,
-        answer=answer,
+        answer=answer if len(group) > LISTED_AT_ONCE else None,
+        filled=None if len(group) > LISTED_AT_ONCE else lambda buffer: note(listed(buffer)),
     )
 
 
