@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -150,15 +150,10 @@ class Scene:
     def wrong_with(self, rig: Rig, images: Images) -> str:
         """ "" when the device holds the images and its own bytes, nothing else, and nothing is owed to it."""
         expected = {"internal": bytearray(b"\xff" * 2**20), "qspi": bytearray(b"\xff" * 2**24)}
-        layers = [self.before, images] if self.then is None else [self.before, self.after, images]
-        content = {(r, o): d for (r, o), d in self.own.items()}
-        for layer in layers if self.then is None else []:
-            for address, data in layer.items():
-                content[place(address)] = data
-        if self.then is not None:
-            for address, data in images.items():
-                content[place(address)] = data
-        for (region, offset), data in content.items():
+        layers = [self.before, images] if self.then is None else [images]
+        content = [*self.own.items()]
+        content += [(place(address), data) for layer in layers for address, data in layer.items()]
+        for (region, offset), data in content:
             expected[region][offset : offset + len(data)] = data
         for region, bytes_ in expected.items():
             found = rig.memory(region)
@@ -176,8 +171,8 @@ class Scene:
         return f"journal holds {list(left)}" if left else ""
 
 
-def _covered(content: Mapping[tuple[str, int], bytes], region: str, at: int) -> bool:
-    return any(r == region and o <= at < o + len(d) for (r, o), d in content.items())
+def _covered(content: Sequence[tuple[tuple[str, int], bytes]], region: str, at: int) -> bool:
+    return any(r == region and o <= at < o + len(d) for (r, o), d in content)
 
 
 def place(address: int) -> tuple[str, int]:
