@@ -4,9 +4,9 @@ NOR cells are cleared by programming and set by an erase alone. Where the memory
 without an erase (`clear_only_program` in its file: not where it keeps an ECC of its own), a granule whose
 bits only clear needs none.
 
-Asked in three steps, each of what the one before has left: a word of each granule (content that is quite
-another shows in it, at four bytes of link), the digests of its pages, and the pages that are neither
-right nor blank themselves.
+Asked in four steps, each of what the one before has left: a word of each granule (content that is quite
+another shows in it, at four bytes of link), the digests of its pages, a word of each page that is neither
+right nor blank, and those pages themselves.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class Inspection:
     granule: int
     page_size: int
     differences: Sequence[GranuleDifference]
-    _words: dict[int, tuple[int, bytes]] = field(default_factory=dict)  # granule's number -> address, word
+    _words: dict[int, bytes] = field(default_factory=dict)  # address -> what the device holds there
+    _asked: dict[int, int] = field(default_factory=dict)  # granule's number -> where its word is
     _digests: dict[int, bytes] = field(default_factory=dict)  # page's address -> its digest
     _pages: dict[int, bytes] = field(default_factory=dict)  # page's address -> its content
 
@@ -59,7 +60,7 @@ class Inspection:
         if not suspects:
             return
         for stretch in _joined(suspects, SAMPLES_PER_COMMAND * self.granule):
-            yield self._sample(stretch)
+            yield self._sample(stretch, self.granule)
         yield Wait()
         suspects = [d for d in suspects if self._may_clear(d)]
         settled: dict[int, GranuleDifference] = {}
@@ -76,24 +77,30 @@ class Inspection:
         for stretch in _joined(batch, DIGESTS_PER_COMMAND * self.page_size):
             yield self._digest(stretch)
         yield Wait()
-        pages = [page for d in batch if self._has_digests(d) for page in self._cut(d) if self._is_other(page)]
-        for stretch in _joined(pages, READ_BYTES_PER_COMMAND):
+        others = {d.address: [page for page in self._cut(d) if self._is_other(page)] for d in batch}
+        every = [page for pages in others.values() for page in pages]
+        for stretch in _joined(every, SAMPLES_PER_COMMAND * self.page_size):
+            yield self._sample(stretch, self.page_size)
+        yield Wait()
+        left = [pages for pages in others.values() if all(map(self._page_may_clear, pages))]
+        for stretch in _joined([page for pages in left for page in pages], READ_BYTES_PER_COMMAND):
             yield self._read(stretch)
         yield Wait()
 
     # What the answers mean
 
     def _may_clear(self, difference: GranuleDifference) -> bool:
-        address, old = self._words.get(self._number(difference.address), (0, b""))
+        address = self._asked.get(self._number(difference.address), 0)
         if address < difference.address or address + WORD > difference.end:
             return True
-        return _only_clears(old, self.image.read(address, WORD))
+        return _only_clears(self._words[address], self.image.read(address, WORD))
+
+    def _page_may_clear(self, page: _Stretch) -> bool:
+        old = self._words.get(page.address, b"")[: page.size]
+        return _only_clears(old, self.image.read(page.address, len(old)))
 
     def _number(self, address: int) -> int:
         return (address - self.image.base) // self.granule
-
-    def _has_digests(self, difference: GranuleDifference) -> bool:
-        return all(page.address in self._digests for page in self._cut(difference))
 
     def _is_other(self, page: _Stretch) -> bool:
         """Neither right nor blank."""
@@ -107,9 +114,10 @@ class Inspection:
             new = self.image.read(page.address, page.size)
             if self._digests[page.address] == digest_of(new):
                 continue
-            old = self._pages.get(page.address)
-            if old is not None and not _only_clears(old, new):
-                return None
+            if self._is_other(page):
+                old = self._pages.get(page.address)
+                if old is None or not _only_clears(old, new):
+                    return None
             if lacking and sum(lacking[-1]) == page.address:
                 lacking[-1] = (lacking[-1][0], lacking[-1][1] + page.size)
             else:
@@ -127,15 +135,16 @@ class Inspection:
 
     # Questions
 
-    def _sample(self, stretch: _Stretch) -> Step:
-        count = -(-stretch.size // self.granule)
+    def _sample(self, stretch: _Stretch, distance: int) -> Step:
+        count = -(-stretch.size // distance)
 
         def take(data: bytes) -> None:
             for n in range(count):
-                address = stretch.address + n * self.granule
-                self._words[self._number(address)] = (address, data[n * WORD : (n + 1) * WORD])
+                address = stretch.address + n * distance
+                self._asked.setdefault(self._number(address), address)
+                self._words[address] = data[n * WORD : (n + 1) * WORD]
 
-        return self._ask(Operation.SAMPLE, stretch, self.granule, count * WORD, take)
+        return self._ask(Operation.SAMPLE, stretch, distance, count * WORD, take)
 
     def _digest(self, stretch: _Stretch) -> Step:
         pages = self._cut(stretch)

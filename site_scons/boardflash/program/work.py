@@ -15,6 +15,7 @@ from boardflash.errors import BoardflashError
 from boardflash.image.model import ERASED, Piece, RegionImage, digest_of
 from boardflash.plan.difference import GranuleDifference, Reason
 from boardflash.plan.erase import EraseOption, ErasePlan, Leaf, Need, plan_erases
+from boardflash.program.chunks import sent_size
 from boardflash.program.overlay import uncovered
 
 #: A 32-bit word on SWD: 46 clocks with its request, turnarounds and acknowledge.
@@ -68,6 +69,10 @@ class Costs:
     link_us_per_byte: float
     options: tuple[EraseOption, ...]
     chip_erase_us: int | None
+
+    def link_us(self, data: bytes, pages: int) -> float:
+        """What sending `data`, of which so many pages are not blank, takes on the link."""
+        return min(pages * self.page_size, sent_size(data)) * self.link_us_per_byte if pages else 0.0
 
 
 def qspi_costs(board: Board, chip: Chip) -> Costs:
@@ -184,7 +189,7 @@ def _leaves(
         covered = sum(part for _, part in image.covered(address, size))
         content = image.read(address, size) if covered else b""
         pages = count_pages(content, costs.page_size)
-        link = pages * costs.page_size * costs.link_us_per_byte
+        link = costs.link_us(content, pages)
         if covered < size:
             # What is not ours would have to be fetched and put back: at worst all of it.
             outside = size - covered
@@ -195,16 +200,15 @@ def _leaves(
         if guarded == address and not protected:
             need = Need.REWRITE
         if need == Need.WRITE:
-            write_pages = sum(
-                count_pages(image.read(at, part), costs.page_size) for d in own for at, part in d.writes
-            )
+            stretches = [image.read(at, part) for d in own for at, part in d.writes]
+            write_pages = sum(count_pages(part, costs.page_size) for part in stretches)
             leaf = Leaf(
                 address,
                 size,
                 erase_times_ms(region, chip, size)[0] * 1000,
                 need,
                 round(write_pages * costs.page_us),
-                round(write_pages * costs.page_size * costs.link_us_per_byte),
+                round(costs.link_us(b"".join(stretches), write_pages)),
                 protected,
                 round(pages * costs.page_us),
                 round(link),
