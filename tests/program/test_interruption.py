@@ -161,11 +161,6 @@ def test_control_c_at_any_call_finishes_the_unit_in_work(
     assert half_done == []
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=HalfDoneError,
-    reason="what the loader has in hand comes to its end, but the rest of the unit in work is not sent",
-)
 def test_control_c_finishes_a_large_unit_in_work(large_scene: tuple[Scene, Course]) -> None:
     """Its data crosses the link in several goes."""
     scene, course = large_scene

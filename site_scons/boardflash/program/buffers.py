@@ -1,8 +1,9 @@
-"""Hands out the target's data RAM: first fit, neighbours merged when they come back."""
+"""Hands out the target's data RAM: first fit, small ones from the other end, merged when they come back."""
 
 from __future__ import annotations
 
 ALIGNMENT = 4  # the debug port and the QUADSPI FIFO work in words
+SMALL = 8 * 1024  # packed data and answers: between the large ones they would leave gaps that fit nothing
 
 
 class BufferPool:
@@ -16,15 +17,19 @@ class BufferPool:
     def allocate(self, size: int) -> int | None:
         """The address of `size` free bytes, or None when no stretch is long enough at present."""
         wanted = max(ALIGNMENT, -(-size // ALIGNMENT) * ALIGNMENT)
-        for index, (address, length) in enumerate(self._free):
-            if length >= wanted:
-                if length == wanted:
-                    del self._free[index]
-                else:
-                    self._free[index] = (address + wanted, length - wanted)
-                self._taken[address] = wanted
-                return address
-        return None
+        from_end = wanted < SMALL
+        fitting = [index for index, (_, length) in enumerate(self._free) if length >= wanted]
+        if not fitting:
+            return None
+        index = fitting[-1] if from_end else fitting[0]
+        start, length = self._free[index]
+        if length == wanted:
+            del self._free[index]
+        else:
+            self._free[index] = (start, length - wanted) if from_end else (start + wanted, length - wanted)
+        address = start + length - wanted if from_end else start
+        self._taken[address] = wanted
+        return address
 
     def free(self, address: int) -> None:
         """Give back what `allocate` returned."""

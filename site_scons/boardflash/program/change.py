@@ -181,6 +181,8 @@ class Changes:
                 if not data.strip(_BLANK):
                     continue
                 step = self._program_step(address, data)
+                if step.expands:
+                    return  # so little is sent in no time, and in longer pieces
                 self._brought[address] = (step, data)
                 seconds = len(step.upload) * self.costs.link_us_per_byte / 1e6 + CALL_S
                 yield Load(step, seconds)

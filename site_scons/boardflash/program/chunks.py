@@ -15,7 +15,7 @@ CHUNK_MIN = 4 * 1024
 #: Lengths are whole multiples of this.
 CHUNK_STEP = 1024
 #: What can't be packed goes in commands of this length: the device begins with the first of them early.
-RAW_CHUNK = 16 * 1024
+RAW_CHUNK = 24 * 1024
 #: At most so much smaller is each chunk than the one before.
 SHRINK_LEAST = 0.25
 #: A block that saves less than this share is sent as it is.

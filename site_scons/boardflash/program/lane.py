@@ -22,7 +22,7 @@ from boardflash.program.clears import Inspection
 from boardflash.program.journal import Journal
 from boardflash.program.neighbours import READ_CHUNK, Neighbours
 from boardflash.program.progress import Progress
-from boardflash.program.pump import Item, Load, Step, Wait
+from boardflash.program.pump import Item, Load, Mark, Step, Wait
 from boardflash.program.report import RegionReport
 from boardflash.program.session import Session
 from boardflash.program.survey import Digests, digest_steps
@@ -230,11 +230,13 @@ class Lane:
         yield Wait(self._neighbours.all_read)
         self._neighbours.record(units)
 
-    def _change_unit(self, unit: Unit) -> Iterator[Step]:
+    def _change_unit(self, unit: Unit) -> Iterator[Item]:
+        yield Mark(inside=True)
         self._journal.begin(unit.address)
         if unit.erase:
             yield self._changes.erase(unit)
         yield from self._changes.program(self._task(unit))
+        yield Mark(inside=False)
 
     def _verify(self, tasks: Sequence[UnitTask], *, boots: bool, told: int = 0) -> Iterator[Item]:
         """Digest every granule of the touched units, after the last write; raise where one is wrong."""
@@ -294,7 +296,9 @@ class Lane:
         """All of the unit but stack pointer and reset vector, and these when the rest is verified, too."""
         self._journal.begin(guard.address)
         rest, steps = self._guard_rest
+        yield Mark(inside=True)
         yield from steps
+        yield Mark(inside=False)
         yield Wait()
         yield from self._verify([rest], boots=False)
         head, steps = self._guard_head

@@ -45,6 +45,13 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A unit begins or has ended: Ctrl-C ends a lane between two of them, not inside."""
+
+    inside: bool
+
+
+@dataclass(frozen=True)
 class Load:
     """Bring the data of a step over already; the step itself comes later, if it does."""
 
@@ -70,7 +77,7 @@ class Step:
     answer: Callable[[Result, int], None] | None = None  # the same, with its result, too: costs a read
 
 
-Item = Step | Wait | Load
+Item = Step | Wait | Load | Mark
 
 
 @dataclass
@@ -91,6 +98,15 @@ class _Lane:
     flights: deque[_Flight] = field(default_factory=deque)
     head_since: float = 0.0
     exhausted: bool = False
+    inside: bool = False  # a unit
+    stopping: bool = False
+
+    def stop(self) -> None:
+        """Go on to the end of the present unit, if there is one, and no further."""
+        self.stopping = True
+        if not self.inside:
+            self.waiting = self.hold = None
+            self.exhausted = True
 
     def peek(self) -> Step | Load | None:
         while self.waiting is None and not self.exhausted:
@@ -103,6 +119,9 @@ class _Lane:
                 self.exhausted = True
             elif isinstance(item, Wait):
                 self.hold = item
+            elif isinstance(item, Mark):
+                self.inside = item.inside
+                self.exhausted = self.stopping
             else:
                 self.waiting = item
         return self.waiting
@@ -173,13 +192,17 @@ class Pump:
 
     def _run(self, lanes: dict[int, _Lane]) -> None:
         blocked = 0
+        stopping = False
         while True:
-            if self._interrupted():
-                self._drain(lanes)
-                raise self._interruption()
+            if self._interrupted() and not stopping:
+                stopping = True
+                for lane in lanes.values():
+                    lane.stop()
             submitted = self._submit(lanes)
             if not any(lane.flights for lane in lanes.values()):
                 if all(lane.peek() is None and lane.exhausted for lane in lanes.values()):
+                    if stopping:
+                        raise self._interruption()
                     return
                 blocked = 0 if submitted else blocked + 1
                 if blocked > len(lanes):
