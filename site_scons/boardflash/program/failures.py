@@ -10,6 +10,8 @@ from boardflash.loader.protocol import Operation, Result, Status
 from boardflash.program.pump import Step
 
 REGION_NAMES = ("internal", "qspi")
+#: However the bytes came to the device, it is programmed with them.
+PROGRAMS = (Operation.PROGRAM, Operation.PROGRAM_LZ4, Operation.COPY)
 
 _MEANING: dict[Status, str] = {
     Status.BAD_COMMAND: "the loader refused the command: misaligned or out of range",
@@ -34,7 +36,7 @@ def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], 
         address = result.failed_address or step.address
         meaning = _MEANING.get(result.status, f"loader status {int(result.status)}")
         return BoardflashError(
-            f"{step.operation.name.lower()} of {step.length} bytes failed: {meaning}"
+            f"{_verb(step.operation)} of {step.length} bytes failed: {meaning}"
             f"{_limit(board, chip, name, step)}; {_registers(name, result.registers)}",
             where=f"{board.name}: {name} {address:#010x}",
             code=ExitCode.DEVICE_FAILED,
@@ -43,18 +45,22 @@ def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], 
     return explain
 
 
+def _verb(operation: Operation) -> str:
+    return "program" if operation in PROGRAMS else operation.name.lower()
+
+
 def _limit(board: Board, chip: Chip | None, region: str, step: Step) -> str:
     if region == "qspi" and chip is not None:
         if step.operation == Operation.ERASE:
             erases = [erase for erase in chip.erases if erase.size == step.length] or [chip.chip_erase]
             return f" (limit {erases[0].max_ms} ms on {chip.name})"
-        if step.operation == Operation.PROGRAM:
+        if step.operation in PROGRAMS:
             return f" (limit {chip.program.max_us} us a page on {chip.name})"
     if region == "internal":
         if step.operation == Operation.ERASE:
             limits = {run.erase_max_ms for run in board.mcu.flash.sectors if run.size == step.length}
             return f" (limit {max(limits)} ms)" if limits else ""
-        if step.operation == Operation.PROGRAM:
+        if step.operation in PROGRAMS:
             return f" (limit {board.mcu.flash.program_max_us} us a word)"
     return ""
 
