@@ -14,7 +14,7 @@ PIP   := $(BIN)/python -m pip --quiet --disable-pip-version-check
 help:
 	@echo "make flash   build the example and flash it on a simulated board (PROBE=sim, BOARD=$(BOARD))"
 	@echo "make test    the whole test suite"
-	@echo "make bench   the figures that README quotes"
+	@echo "make bench   times of the 16 MiB cases, of the commands and of the erase planner"
 	@echo "make clean   remove what was built; the virtual environment stays"
 
 flash: $(VENV)/installed

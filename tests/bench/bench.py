@@ -1,4 +1,4 @@
-"""The figures that README and issues quote: `make bench`, or `python tests/bench/bench.py [--quick]`.
+"""Figures beside the side-by-side table: `make bench`, or `python tests/bench/bench.py [--quick]`.
 
 Times "board" are on the simulated board's clock and the same on every machine; "wall" are of this one.
 """

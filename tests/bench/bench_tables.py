@@ -1,4 +1,4 @@
-"""docs/bench.md, docs/bench.svg and plain text, from the rows of the side-by-side measurement."""
+"""docs/bench.md, docs/bench.svg, README's table and plain text, from the measurement's rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import bench_chart
 from bench_rows import Results, Row, digest_rate, rows
 from cases import FIRST_CHIP, TOOLS
 from goals import goals
+from readme_table import put_into_readme
 
 from boardflash.description.model import Board
 
@@ -96,6 +97,7 @@ def write(results: Results, board: Board, *, one_run: bool) -> None:
     DOCS.mkdir(exist_ok=True)
     (DOCS / "bench.md").write_text(markdown(found, results, one_run=one_run), encoding="utf-8")
     (DOCS / "bench.svg").write_text(bench_chart.chart(bars(found)), encoding="utf-8")
+    put_into_readme(found)
     print(plain(found))
     for goal in goals(found):
         print(f"\n{'met' if goal.met else 'NOT MET'}: {goal.goal}: {goal.figure}")

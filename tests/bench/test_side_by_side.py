@@ -31,10 +31,12 @@ from cases import (
 )
 from goals import Goal, goals
 from limits import Limit
+from readme_table import in_readme, readme_table
 from runners import BOARD, Result, RunFailedError, Tools, run
 
 from boardflash.description.load import load_board
 
+ROOT = Path(__file__).resolve().parents[2]
 board = load_board(BOARD)
 PAGE_S = 500e-6 + (8 + 24 + 512) / 90e6  # N25Q128A: 0.5 ms; 32h takes 1-1-4 lines; 180 MHz / 2
 WINBOND_PAGE_S = PAGE_S - 100e-6
@@ -266,3 +268,11 @@ def test_all_starts_from_nothing_and_only_is_told_apart(bench: Path) -> None:
     side_by_side.main(["--render"])
     assert json.loads(bench.read_text())["one_run"] is False
     assert [path.name for path in bench.parent.iterdir()] == ["bench.json"]
+
+
+def test_readme_shows_what_was_measured() -> None:
+    """Its table is made of docs/bench.json; nobody types a figure."""
+    results = json.loads((ROOT / "docs" / "bench.json").read_text(encoding="utf-8"))["results"]
+    shown = in_readme()
+    assert shown == readme_table(rows(results, board))
+    assert shown.count("\n") >= 10
