@@ -60,7 +60,7 @@ class Inspection:
         if not suspects:
             return
         for stretch in _joined(suspects, SAMPLES_PER_COMMAND * self.granule):
-            yield self._sample(stretch, self.granule)
+            yield from self._sample(stretch, self.granule)
         yield Wait()
         suspects = [d for d in suspects if self._may_clear(d)]
         settled: dict[int, GranuleDifference] = {}
@@ -80,7 +80,7 @@ class Inspection:
         others = {d.address: [page for page in self._cut(d) if self._is_other(page)] for d in batch}
         every = [page for pages in others.values() for page in pages]
         for stretch in _joined(every, SAMPLES_PER_COMMAND * self.page_size):
-            yield self._sample(stretch, self.page_size)
+            yield from self._sample(stretch, self.page_size)
         yield Wait()
         left = [pages for pages in others.values() if all(map(self._page_may_clear, pages))]
         for stretch in _joined([page for pages in left for page in pages], READ_BYTES_PER_COMMAND):
@@ -135,8 +135,12 @@ class Inspection:
 
     # Questions
 
-    def _sample(self, stretch: _Stretch, distance: int) -> Step:
-        count = -(-stretch.size // distance)
+    def _sample(self, stretch: _Stretch, distance: int) -> Iterator[Step]:
+        """A word every `distance` bytes, as far as whole words go: the memory may end behind the stretch."""
+        if stretch.size < WORD:
+            return
+        count = (stretch.size - WORD) // distance + 1
+        asked = _Stretch(stretch.address, (count - 1) * distance + WORD)
 
         def take(data: bytes) -> None:
             for n in range(count):
@@ -144,7 +148,7 @@ class Inspection:
                 self._asked.setdefault(self._number(address), address)
                 self._words[address] = data[n * WORD : (n + 1) * WORD]
 
-        return self._ask(Operation.SAMPLE, stretch, distance, count * WORD, take)
+        yield self._ask(Operation.SAMPLE, asked, distance, count * WORD, take)
 
     def _digest(self, stretch: _Stretch) -> Step:
         pages = self._cut(stretch)
