@@ -52,12 +52,15 @@ DEFAULTS = {
     "FLASHVERIFYCOM": "$( $PYTHON $) -m boardflash verify $SOURCE $FLASHREGIONS"
     " $( $FLASHPROBE $FLASHREPORT $)",
     "FLASHSHOWCOM": "$( $PYTHON $) -m boardflash plan $SOURCE",
+    "FLASHEXPORTCOM": "$( $PYTHON $) -m boardflash export --quiet $FLASHFORMAT --board $BOARDNAME"
+    " $( $_BOARDPATH $) --output $FLASHFOLDER $FLASHINPUTS",
     "LOADERBLOBCOMSTR": "",
     "FLASHSEGMENTSCOMSTR": "",
     "FLASHPLANCOMSTR": "",
     "FLASHDEVICECOMSTR": "",
     "FLASHVERIFYCOMSTR": "",
     "FLASHSHOWCOMSTR": "",
+    "FLASHEXPORTCOMSTR": "",
 }
 # What our commands need of the user's environment: where state lies, and how to print.
 _ENVIRONMENT = (
@@ -95,6 +98,7 @@ def generate(env: Any) -> None:
         ("FlashSegments", flash_segments),
         ("FlashPlan", flash_plan),
         ("FlashDevice", flash_device),
+        ("FlashExport", flash_export),
         ("FlashApplication", flash_application),
     ):
         env.AddMethod(told_at_read_time(method), name)
@@ -197,6 +201,35 @@ def flash_plan(env: Any, target: Any, source: Any, board: Any, loader: Any) -> A
     )
     own.Depends(built, [facts_node(own, loaded), *package_sources(own, "image", "plan")])
     own.Clean(built, [node.dir.File(f"{region.name}.hex") for region in loaded.regions])
+    return built
+
+
+def flash_export(env: Any, target: Any, board: Any, format: str, source: Any = ()) -> Any:  # noqa: A002
+    """The board as another flasher takes it, in the folder `target`; `source` for formats of an image.
+
+    `scons exports` makes all that the SConscripts have declared.
+    """
+    from boardflash.export.formats import exporter, format_named
+
+    own = own_environment(env)
+    loaded = load(env, board)
+    chosen = format_named(format)
+    folder = own.Dir(_in_host(env, target))
+    nodes, words = inputs(env, source)
+    built = own.Command(
+        [folder.File(name) for name in exporter(chosen).names(loaded)],
+        nodes,
+        action(own, "FLASHEXPORT"),
+        BOARDNAME=board_name(env, board),
+        FLASHFORMAT=chosen.name,
+        FLASHFOLDER=folder,
+        FLASHINPUTS=words,
+        _BOARDPATH=board_path_flags(),
+    )
+    own.Depends(
+        built, [facts_node(own, loaded), *loader_sources(own), *package_sources(own, "export", "image")]
+    )
+    env.Alias("exports", built)
     return built
 
 

@@ -24,6 +24,9 @@ MEANINGS = {
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
 }
 
+# As boardflash.export.formats has them; that module is loaded only when something is exported.
+FORMAT_NAMES = ("flm", "jlink", "stldr", "openocd", "probe-rs", "pyocd", "make", "uf2")
+
 _EXAMPLE = """\
 example, without any hardware:
   boardflash flash app.elf --board stm32f746g-disco --probe sim
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _plan(verbs)
     _loader(verbs)
     _split(verbs)
+    _export(verbs)
     _read(verbs)
     _erase(verbs)
     _reset(verbs)
@@ -168,6 +172,17 @@ def _split(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="DIR", help="where the files go")
     parser.add_argument("--all-regions", action="store_true", help="empty files for regions without bytes")
     parser.add_argument("--quiet", action="store_true", help="write the files and say nothing")
+
+
+def _export(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "export", "make the board into what another flasher takes", "export")
+    parser.add_argument("format", metavar="FORMAT", help=", ".join(FORMAT_NAMES))
+    parser.add_argument(
+        "inputs", nargs="*", metavar="FILE", help="uf2 alone: an ELF, an Intel HEX, a BIN at an address"
+    )
+    _board(parser, required=True, toolchain=False)
+    parser.add_argument("--output", "-o", type=Path, required=True, metavar="DIR", help="where the files go")
+    parser.add_argument("--quiet", action="store_true", help="make the files and say nothing")
 
 
 def _read(verbs: _Verbs[argparse.ArgumentParser]) -> None:
