@@ -204,7 +204,7 @@ def flash_plan(env: Any, target: Any, source: Any, board: Any, loader: Any) -> A
     return built
 
 
-def flash_export(env: Any, target: Any, board: Any, format: str, source: Any = ()) -> Any:  # noqa: A002
+def flash_export(env: Any, target: Any, board: Any, format: str, source: Any = ()) -> Any:
     """The board as another flasher takes it, in the folder `target`; `source` for formats of an image.
 
     `scons exports` makes all that the SConscripts have declared.

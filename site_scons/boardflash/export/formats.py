@@ -1,7 +1,7 @@
 """What a board file can be made into for other flashers; one module a format, loaded when it is asked for.
 
-A module has: `names(board)`, the files that it makes, relative to the folder; and `write(request)`, which makes
-all of them. The same board, sources and image give the same bytes in any folder.
+A module has: `names(board)`, the files that it makes, relative to the folder; and `write(request)`, which
+makes all of them. The same board, sources and image give the same bytes in any folder.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def format_named(name: str) -> Format:
 
 
 def exporter(chosen: Format) -> Exporter:
-    module: Exporter = importlib.import_module(f"boardflash.export.{chosen.module}")  # type: ignore[assignment]
+    module: Exporter = importlib.import_module(f"boardflash.export.{chosen.module}")
     return module
 
 
