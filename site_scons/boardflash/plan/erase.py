@@ -4,36 +4,28 @@ It minimises `max(chip time, link time)`, where chip time is the sum of typical 
 programming that follows, and link time is what must cross the debug link. A larger erase is faster a
 byte, but what was right inside it must be sent and programmed again.
 
-Dynamic programming over the erase hierarchy: every block keeps the ways to treat it that none other
-beats in both times. Blocks that leave no question are settled in whole columns; for the rest `fronts`
-finds the least maximum. The result is minimal where one of the two times dominates, and wherever the
-search between plan and bound came to its end; `ErasePlan.exact` says so, and `bound_us` how far off it
-can be otherwise.
-Equal plans: less work in sum, then fewer erases, then the lower address.
+`balance` finds the weights of chip time and link time at which no plan can be better than a bound;
+`fronts` looks for the best plan above it. Where one of the two times dominates, the plan is minimal. So it is
+where they are alike, as long as the last search ends; it has a budget, which too many plans that are nearly
+equal use up. `ErasePlan.exact` says whether the plan is proven minimal; if it is not, `bound_us` says how far
+off it can be (in the worst of the cases tried, all leaves at the same price, 0.014 %, two leaves' cost).
+Equal plans: less work in sum, then fewer erases, then mostly the lower address.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import compress
-from operator import add, and_, ne
+from itertools import accumulate, compress
+from operator import and_, itemgetter, or_
 from typing import NamedTuple
 
 from boardflash.errors import BoardflashError
+from boardflash.plan.balance import Weighed, balanced
 from boardflash.plan.fronts import minimise
-from boardflash.plan.levels import (
-    Block,
-    Columns,
-    EraseOption,
-    Leaf,
-    Need,
-    blocks_of,
-    levels_of,
-    open_roots,
-    settled,
-)
+from boardflash.plan.levels import Block, Columns, EraseOption, Leaf, Level, Need, hierarchy_of
+from boardflash.plan.near import Recipe
 
 __all__ = ["EraseOption", "ErasePlan", "EraseReason", "Leaf", "Need", "PlannedErase", "plan_erases"]
 
@@ -109,19 +101,13 @@ def plan_erases(
 def _plan(leaves: Sequence[Leaf], options: Sequence[EraseOption], chip_erase_us: int | None) -> ErasePlan:
     columns = Columns(leaves)
     _check(columns)
-    levels = levels_of(columns, options)
-    # Mostly one of the two times rules, whatever is done for the other; then there is nothing to weigh.
-    roots = settled(columns, levels, by_link=False)
-    if roots.chip < roots.link:
-        roots = settled(columns, levels, by_link=True)
-        if roots.link < roots.chip:
-            roots = open_roots(columns, levels)
-    choice = minimise(roots.fronts, roots.chip, roots.link)
-    chip = roots.chip + sum(point.chip for point in choice.points)
-    link = roots.link + sum(point.link for point in choice.points)
-    blocks = sorted(blocks_of([*roots.recipes, *(point.recipe for point in choice.points)]))
-    bound, whole = choice.bound, False
-    if chip_erase_us is not None and any(columns.erasable) and not any(columns.forbidden):
+    hierarchy = hierarchy_of(columns, options)
+    weighed = balanced(hierarchy)
+    choice = minimise(hierarchy.levels, weighed)
+    chip, link, bound = choice.chip, choice.link, choice.bound
+    blocks = _blocks(columns, hierarchy.levels, weighed, choice.recipe)
+    whole = False
+    if chip_erase_us is not None and not any(columns.forbidden):
         all_chip, all_link = chip_erase_us + sum(columns.again_chip), sum(columns.again_link)
         bound = min(bound, max(all_chip, all_link))
         if (max(all_chip, all_link), all_chip + all_link) < (max(chip, link), chip + link):
@@ -130,10 +116,30 @@ def _plan(leaves: Sequence[Leaf], options: Sequence[EraseOption], chip_erase_us:
     return _assemble(columns, blocks, whole, chip, link, bound)
 
 
+def _blocks(columns: Columns, levels: Sequence[Level], weighed: Weighed, recipe: Recipe) -> list[Block]:
+    """The larger erases; what is chosen inside one is none. Smaller ones go to `columns.alone`."""
+    taken = weighed.taken()
+    for level, place, once in recipe:
+        taken[level][place] = once
+    blocks: list[Block] = []
+    covered = bytearray(columns.count)
+    for places, chosen in zip(reversed(levels), reversed(taken), strict=True):
+        if places.width == 1:
+            for leaf in compress(places.first, chosen):
+                columns.alone[leaf] = 1
+            continue
+        all_of_it = b"\1" * places.width
+        for block in map(places.block, compress(range(len(chosen)), chosen)):
+            if not covered[block.first]:
+                blocks.append(block)
+                covered[block.first : block.last] = all_of_it
+    return blocks
+
+
 def _check(columns: Columns) -> None:
-    if any(map(ne, map(add, columns.address, columns.size), columns.address[1:])):
+    if tuple(accumulate(columns.size[:-1], initial=columns.address[0])) != columns.address:
         raise ValueError("leaves must lie one after the other")
-    if any(map(and_, columns.must, columns.forbidden)):
+    if any(columns.forbidden) and any(map(and_, columns.must, columns.forbidden)):
         at = next(
             a for a, m, f in zip(columns.address, columns.must, columns.forbidden, strict=True) if m and f
         )
@@ -147,34 +153,39 @@ def _check(columns: Columns) -> None:
 def _assemble(
     columns: Columns, blocks: list[Block], whole: bool, chip: int, link: int, bound: int
 ) -> ErasePlan:
+    address, size, must = columns.address, columns.size, columns.must
+    programmed, alone = bytearray(columns.written), columns.alone[:]
     erases: list[PlannedErase] = []
-    programs: list[int] = []
-    position = 0
-    for block in [*blocks, Block(len(columns.leaves), len(columns.leaves), 0)]:
-        _apart(columns, position, block.first, erases, programs)
-        if block.first < block.last:
-            erases.append(_at_once(columns, block, whole, programs))
-        position = block.last
-    return ErasePlan(tuple(erases), tuple(programs), chip, link, bound)
+    if blocks:
+        # The image has something for the leaf, so it is programmed after an erase.
+        back = bytes(map(bool, map(or_, columns.again_chip, columns.again_link)))
+        along = _by_bit(and_, back, must.translate(_NOT))
+        programmed_then = _by_bit(or_, back, columns.written)
+        for first, last, erase_us in blocks:
+            alone[first:last] = bytes(last - first)
+            programmed[first:last] = programmed_then[first:last]
+            apart_us = sum(columns.must_erase_us[first:last])
+            reason = EraseReason(must.count(1, first, last), along.count(1, first, last), erase_us, apart_us)
+            end = address[last - 1] + size[last - 1]
+            erases.append(PlannedErase(address[first], end - address[first], whole, reason))
+    erases += _each_alone(columns, alone)
+    erases.sort(key=itemgetter(0))
+    return ErasePlan(tuple(erases), tuple(compress(address, programmed)), chip, link, bound)
 
 
-def _apart(columns: Columns, first: int, last: int, erases: list[PlannedErase], programs: list[int]) -> None:
-    """The leaves between two larger erases, each for itself."""
-    part = slice(first, last)
-    must = columns.must[part]
-    rows = zip(columns.address[part], columns.size[part], columns.must_erase_us[part], strict=True)
-    for address, size, erase_us in compress(rows, must):
-        erases.append(PlannedErase(address, size, False, EraseReason(1, 0, erase_us, erase_us)))
-    programs += compress(columns.address[part], columns.written[part])
+def _each_alone(columns: Columns, alone: bytearray) -> Iterator[PlannedErase]:
+    reasons: dict[tuple[int, int], EraseReason] = {}  # most erases have the same one
+    rows = zip(columns.address, columns.size, columns.erase_us, columns.must, strict=True)
+    for address, size, us, must in compress(rows, alone):
+        reason = reasons.get((us, must))
+        if reason is None:
+            reason = reasons[us, must] = EraseReason(must, 1 - must, us, us * must)
+        yield PlannedErase(address, size, False, reason)
 
 
-def _at_once(columns: Columns, block: Block, whole: bool, programs: list[int]) -> PlannedErase:
-    part = slice(block.first, block.last)
-    addresses, must = columns.address[part], columns.must[part]
-    again = [c or k for c, k in zip(columns.again_chip[part], columns.again_link[part], strict=True)]
-    programs += [a for a, w, cost in zip(addresses, columns.written[part], again, strict=True) if w or cost]
-    needing = sum(must)
-    taken_along = sum(1 for m, cost in zip(must, again, strict=True) if cost and not m)
-    size = addresses[-1] + columns.size[block.last - 1] - addresses[0]
-    reason = EraseReason(needing, taken_along, block.erase_us, sum(columns.must_erase_us[part]))
-    return PlannedErase(addresses[0], size, whole, reason)
+_NOT = bytes([1, 0]).ljust(256, b"\0")
+
+
+def _by_bit(operation: Callable[[int, int], int], a: bytes, b: bytes) -> bytes:
+    """A mask of two masks."""
+    return operation(int.from_bytes(a, "little"), int.from_bytes(b, "little")).to_bytes(len(a), "little")

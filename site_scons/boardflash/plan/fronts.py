@@ -1,192 +1,187 @@
-"""Choosing one alternative in each of many places, so that the larger of two sums is least.
+"""Choosing one way in each of many places, so that the larger of two sums is least.
 
-A front lists the alternatives of one place that no other one beats in both chip time and link time.
-Fronts of the parts add up to the front of the whole. `minimise` then finds the choice of least
-max(chip, link): a walk along the convex hulls, which solves the linear relaxation and so gives both a plan
-and a bound that none can beat; where the two differ, an exact search between them.
+The choice starts from the plan that is cheapest at the weights of the balance (`balance`). How far a plan's
+time is above the bound is its gap, and no plan loses more in weighted time than its gap. So: all plans that
+lose less than a small limit are looked at; if the best of them has a gap below the limit, none is better;
+otherwise the limit grows. It ends with a proof, or where it would take too long, with the best plan so far
+and the limit that was reached as the bound.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
-
-class Point(NamedTuple):
-    """One way to treat a place."""
-
-    chip: int
-    link: int
-    erases: int
-    recipe: object = None  # what was chosen: None, whatever the caller put there, or a pair of recipes
-
-
-Front = list[Point]  # chip ascending, link descending
-
-
-class ThinnedFront(Front):
-    """A front of which only the convex hull was kept: good for a plan and a bound, not for a proof."""
+from boardflash.plan.balance import Weighed
+from boardflash.plan.levels import Level
+from boardflash.plan.near import Front, Nearby, Recipe, Way
 
 
 class Choice(NamedTuple):
-    points: tuple[Point, ...]  # one for each front
+    chip: int
+    link: int
+    recipe: Recipe  # where it differs from what is best at the weights of the balance
     bound: int  # no choice has a lower max(chip, link)
 
 
-_COSTS = itemgetter(0, 1, 2)  # a recipe has no order
-# So many points a front keeps; beyond, only its convex hull is kept, which leaves the bound valid.
-_MAX_POINTS = 256
-# So many states the exact search looks at, some 5 ms. What needs more keeps its plan and its bound.
-_MAX_STATES = 4_000
+# A plan: some places decided, the others as is best at the weights of the balance.
+# Chip time, link time, erases, loss, and the recipes of what was decided, as pairs (all before, the last).
+State = tuple[int, int, int, int, object]
+
+# So many states all searches together look at, some 10 ms. What needs more keeps its plan and its bound.
+_MAX_STATES = 20_000
+_STATES_PER_QUESTION = 20  # finding the ways of a place takes as long
+# Of so many questions, the closest ones, the first search asks; each further one asks half as many more.
+_FIRST_QUESTIONS = 20
 
 
-def prune(points: list[Point]) -> Front:
-    """What is left of `points` when everything that another one beats is gone."""
-    points.sort(key=_COSTS)
-    front: Front = []
-    for point in points:
-        if not front or point.link < front[-1].link:
-            front.append(point)
-    if len(front) <= _MAX_POINTS and not isinstance(points, ThinnedFront):
-        return front
-    return ThinnedFront(front[i] for i in _hull(front))
+def minimise(levels: Sequence[Level], weighed: Weighed) -> Choice:
+    """The plan of least max(chip, link), as far as can be shown."""
+    total_weight = weighed.chip_weight + weighed.link_weight
+    mean = weighed.weigh(weighed.total.chip, weighed.total.link)
+    bound = -(-mean // total_weight)
+    best: State = (*weighed.total, 0, None)
+    nearby = Nearby(levels, weighed)
+    if _time(best) > bound:
+        best = _levelled(best, nearby)
+    questions, left = _FIRST_QUESTIONS, _MAX_STATES
+    while _time(best) > bound and left >= 0:
+        # Whoever loses less than this may still be faster than the limit.
+        limit = min(max(bound + 1, (mean + nearby.loss_of(questions)) // total_weight), _time(best))
+        loss = limit * total_weight - mean
+        most = left // (2 * _STATES_PER_QUESTION)
+        asked = nearby.ask(loss)
+        search = Search(
+            nearby.fronts(most), weighed, best, loss, left - _STATES_PER_QUESTION * min(asked, most)
+        )
+        best, left = search.best, search.left
+        if not nearby.complete:
+            break  # found by looking at a part, which proves nothing
+        if left >= 0:
+            bound = min(limit, _time(best))
+        questions = asked + asked // 2 + 1
+    return Choice(best[0], best[1], _recipe(best[4]), min(bound, _time(best)))
 
 
-def both(a: Front, b: Front) -> Front:
-    """The front of two places taken together."""
-    sums: Front = [_sum(p, q) for p in a for q in b]
-    if isinstance(a, ThinnedFront) or isinstance(b, ThinnedFront):
-        return prune(ThinnedFront(sums))
-    return sums if len(a) == 1 or len(b) == 1 else prune(sums)
+def _levelled(state: State, nearby: Nearby) -> State:
+    """Some of the ways that lose nothing, until the two times are as close as these can bring them."""
+    for way in nearby.ties():
+        after = _after(state, way)
+        if _time(after) < _time(state):
+            state = after
+        if state[0] >= state[1]:
+            break
+    return state
 
 
-def with_point(front: Front, point: Point) -> Front:
-    """The front of one place that can be treated in one more way."""
-    points = [*front, point]
-    return prune(ThinnedFront(points) if isinstance(front, ThinnedFront) else points)
+class Search:
+    """The best plan of less than a loss, if there is any; `left` falls below 0 where it has no end."""
+
+    def __init__(self, fronts: list[Front], weighed: Weighed, best: State, loss: int, left: int) -> None:
+        self.best, self.left = best, left
+        self._weighed = weighed
+        self._total_weight = weighed.chip_weight + weighed.link_weight
+        self._mean = weighed.weigh(weighed.total.chip, weighed.total.link)
+        self._loss = loss
+        start: State = (*weighed.total, 0, None)
+        # The widest fronts first: they decide, and the narrow ones then fill what is left.
+        self._descend(start, sorted(fronts, key=_width, reverse=True))
+        self._look_at_all(start, sorted(_bundled(fronts), key=_width, reverse=True))
+
+    def _keep(self, states: list[State]) -> None:
+        """The best one of the states, if it is better than the best so far."""
+        time = min([state[0] if state[0] > state[1] else state[1] for state in states])
+        if time <= _time(self.best):
+            self.best = min(self.best, min(states, key=_rank), key=_rank)
+            self._loss = min(self._loss, _time(self.best) * self._total_weight - self._mean)
+
+    def _descend(self, state: State, fronts: list[Front]) -> None:
+        """A good plan soon, so that much can be left out later: place by place what helps the time most."""
+        for front in fronts:
+            chip, link = state[:2]
+            way = min(front, key=lambda way: (max(chip + way.chip, link + way.link), way.loss))
+            state = _after(state, way)
+        self._keep([state])
+
+    def _look_at_all(self, start: State, fronts: list[Front]) -> None:
+        # What the places not decided yet can take from each time at most.
+        rest_chip = -sum(front[0].chip for front in fronts)
+        rest_link = -sum(front[-1].link for front in fronts)
+        states = [start]
+        for front in fronts:
+            rest_chip, rest_link = rest_chip + front[0].chip, rest_link + front[-1].link
+            self.left -= len(states) * len(front)
+            if self.left < 0:
+                return
+            loss = self._loss
+            time = (self._mean + loss) // self._total_weight
+            grown = [
+                (c, k, erases + e, worse, (trace, recipe) if recipe else trace)
+                for chip_more, link_more, e, recipe, loss_more in front
+                for chip, link, erases, lost, trace in states
+                if (worse := lost + loss_more) < loss
+                and (c := chip + chip_more) < time + rest_chip
+                and (k := link + link_more) < time + rest_link
+            ]
+            if not grown:
+                return
+            grown.sort(key=_COSTS)
+            states = []
+            lightest = grown[0][1] + 1
+            for state in grown:
+                if state[1] < lightest:
+                    lightest = state[1]
+                    states.append(state)
+            self._keep(states)
 
 
-def minimise(fronts: Sequence[Front], chip: int, link: int) -> Choice:
-    """One point of each front, so that max(chip + their chip, link + their link) is least."""
-    cheapest = [front[0] for front in fronts]
-    chip_sum, link_sum = chip + sum(p.chip for p in cheapest), link + sum(p.link for p in cheapest)
-    if chip_sum >= link_sum:
-        return Choice(tuple(cheapest), chip_sum)  # no choice has less chip time
-    lightest = [front[-1] for front in fronts]
-    least_link = link + sum(p.link for p in lightest)
-    if least_link >= chip + sum(p.chip for p in lightest):
-        return Choice(tuple(lightest), least_link)  # no choice has less to send
-    chosen, weights = _walk(fronts, chip_sum, link_sum)
-    points = tuple(front[i] for front, i in zip(fronts, chosen, strict=True))
-    time = _time(points, chip, link)
-    bound = _bound(fronts, chip, link, *weights)
-    if bound < time:
-        better, complete = _search(fronts, chip, link, time, weights)
-        if better is not None:
-            points, time = better, _time(better, chip, link)
-        if complete and not any(isinstance(front, ThinnedFront) for front in fronts):
-            bound = time
-    return Choice(points, bound)
+_COSTS = itemgetter(0, 1, 2)
 
 
-def _sum(a: Point, b: Point) -> Point:
-    if a.recipe is None or b.recipe is None:
-        recipe = b.recipe if a.recipe is None else a.recipe
-    else:
-        recipe = (a.recipe, b.recipe)
-    return Point(a.chip + b.chip, a.link + b.link, a.erases + b.erases, recipe)
+def _width(front: Front) -> int:
+    return front[-1].chip - front[0].chip
 
 
-def _time(points: Sequence[Point], chip: int, link: int) -> int:
-    return max(chip + sum(p.chip for p in points), link + sum(p.link for p in points))
+def _time(state: State) -> int:
+    return max(state[0], state[1])
 
 
-def _hull(front: Front) -> list[int]:
-    """Indexes of the lower convex hull of a front."""
-    hull: list[int] = []
-    for i, c in enumerate(front):
-        while len(hull) > 1:
-            a, b = front[hull[-2]], front[hull[-1]]
-            if (b.chip - a.chip) * (a.link - c.link) < (c.chip - a.chip) * (a.link - b.link):
-                break
-            hull.pop()
-        hull.append(i)
-    return hull
+def _after(state: State, way: Way) -> State:
+    chip, link, erases, loss, trace = state
+    if way.recipe:
+        trace = (trace, way.recipe)
+    return chip + way.chip, link + way.link, erases + way.erases, loss + way.loss, trace
 
 
-def _walk(fronts: Sequence[Front], chip: int, link: int) -> tuple[list[int], tuple[int, int]]:
-    """From the least chip time on, buy link time where it costs least, until the two sums cross.
-
-    Returns the better choice of the two around the crossing, and the weights of chip and link there:
-    in the linear relaxation they make every further step worthless.
-    """
-    steps: list[tuple[float, int, int, int, int]] = []  # price, front, point, chip added, link saved
-    for n, front in enumerate(fronts):
-        hull = _hull(front)
-        for i, j in pairwise(hull):
-            cost, gain = front[j].chip - front[i].chip, front[i].link - front[j].link
-            steps.append((cost / gain, n, j, cost, gain))
-    steps.sort()  # equal prices: the lower address first
-    chosen = [0] * len(fronts)
-    for _, n, j, cost, gain in steps:
-        before, after = link, max(chip + cost, link - gain)
-        if chip + cost >= link - gain:
-            if after < before:
-                chosen[n] = j
-            return chosen, (gain, cost)
-        chosen[n] = j
-        chip, link = chip + cost, link - gain
-    raise AssertionError("the sums cross, or `minimise` had answered")
+def _rank(state: State) -> tuple[int, int, int]:
+    return max(state[0], state[1]), state[0] + state[1], state[2]
 
 
-def _bound(fronts: Sequence[Front], chip: int, link: int, chip_weight: int, link_weight: int) -> int:
-    """max(C, L) is at least any weighted mean of the two, and a mean has its least place by place."""
-    total = chip_weight * chip + link_weight * link
-    total += sum(min(chip_weight * p.chip + link_weight * p.link for p in front) for front in fronts)
-    return -(-total // (chip_weight + link_weight))
+def _bundled(fronts: list[Front]) -> Iterator[Front]:
+    """Many places with the same single question are one place where it is asked of 1, 2, 4, ... at once."""
+    alike: dict[tuple[int, int], list[Way]] = {}
+    for front in fronts:
+        if len(front) == 2:
+            way = front[0] if front[0].recipe else front[1]
+            alike.setdefault((way.chip, way.link), []).append(way)
+        else:
+            yield front
+    for (chip, link), ways in alike.items():
+        start, size = 0, 1
+        while start < len(ways):
+            size = min(size, len(ways) - start)
+            some = ways[start : start + size]
+            recipe = tuple(chain.from_iterable(way.recipe for way in some))
+            erases, loss = sum(way.erases for way in some), sum(way.loss for way in some)
+            yield sorted([Way(0, 0, 0, (), 0), Way(chip * size, link * size, erases, recipe, loss)])
+            start, size = start + size, 2 * size
 
 
-def _search(
-    fronts: Sequence[Front], chip: int, link: int, limit: int, weights: tuple[int, int]
-) -> tuple[tuple[Point, ...] | None, bool]:
-    """A choice below `limit`, the best one, if there is any; and whether the search came to its end."""
-    chip_weight, link_weight = weights
-    # The widest fronts first: they decide, and the narrow ones then fill what is left.
-    order = sorted(range(len(fronts)), key=lambda n: fronts[n][0].link - fronts[n][-1].link, reverse=True)
-    rest = [(0, 0, 0)]
-    for n in reversed(order):
-        least = min(chip_weight * p.chip + link_weight * p.link for p in fronts[n])
-        c, lk, mean = rest[-1]
-        rest.append((c + fronts[n][0].chip, lk + fronts[n][-1].link, mean + least))
-    rest.reverse()
-    states: list[tuple[int, int, int, object]] = [(chip, link, 0, None)]
-    looked_at = 0
-    for position, n in enumerate(order, start=1):
-        looked_at += len(states) * len(fronts[n])
-        if looked_at > _MAX_STATES:
-            return None, False
-        rest_chip, rest_link, rest_mean = rest[position]
-        grown = [
-            (c + p.chip, lk + p.link, erases + p.erases, (trace, p))
-            for c, lk, erases, trace in states
-            for p in fronts[n]
-            if c + p.chip + rest_chip < limit
-            and lk + p.link + rest_link < limit
-            and chip_weight * (c + p.chip) + link_weight * (lk + p.link) + rest_mean
-            < limit * (chip_weight + link_weight)
-        ]
-        grown.sort(key=_COSTS)
-        states = []
-        for state in grown:
-            if not states or state[1] < states[-1][1]:
-                states.append(state)
-    if not states:
-        return None, True
-    trace = min(states, key=lambda s: (max(s[0], s[1]), s[0] + s[1]))[3]
-    picked: dict[int, Point] = {}
-    for n in reversed(order):
-        assert isinstance(trace, tuple)
-        trace, picked[n] = trace
-    return tuple(picked[n] for n in range(len(fronts))), True
+def _recipe(trace: object) -> Recipe:
+    recipe: list[tuple[int, int, int]] = []
+    while isinstance(trace, tuple):
+        trace, part = trace
+        recipe += part
+    return tuple(recipe)

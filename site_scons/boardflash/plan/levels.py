@@ -1,17 +1,15 @@
-"""The erase hierarchy of a region, seen from the costs of its leaves: columns, blocks, levels.
+"""The erase hierarchy of a region, seen from the costs of its leaves: columns, places, levels.
 
-Whole levels are reckoned at a time: at 32,768 leaves a loop in Python would be most of the planner's time.
+Whole columns are reckoned at a time: at 32,768 leaves a loop in Python would be most of the planner's time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from enum import IntEnum
-from itertools import accumulate, repeat
-from operator import add, itemgetter, mul, sub
+from itertools import chain, compress, repeat, zip_longest
+from operator import add, mul, sub
 from typing import NamedTuple
-
-from boardflash.plan.fronts import Front, Point, both, prune, with_point
 
 
 class Need(IntEnum):
@@ -52,7 +50,7 @@ class EraseOption(NamedTuple):
 
 
 class Block(NamedTuple):
-    """A planned erase of the leaves `first` to `last` (not included), as the recipe of a point."""
+    """A planned erase of the leaves `first` to `last` (not included)."""
 
     first: int
     last: int
@@ -60,193 +58,204 @@ class Block(NamedTuple):
 
 
 class Columns:
-    """The leaves by column, and the sums that blocks are made of."""
+    """The leaves by column."""
 
     def __init__(self, leaves: Sequence[Leaf]) -> None:
-        self.leaves = leaves
         address, size, erase, need, program, link, forbidden, erased_program, erased_link = zip(
             *leaves, strict=True
         )
+        self.count = len(leaves)
         self.address: tuple[int, ...] = address
         self.size: tuple[int, ...] = size
+        self.erase_us: tuple[int, ...] = erase
         needs = bytes(need)
-        # Masks and whole-column products: at 32,768 leaves a loop in Python would be most of the time.
         self.must = needs.translate(_MUST)
         self.written = needs.translate(_WRITTEN)
-        comes_back = needs.translate(_COMES_BACK)
+        self.forbidden = bytes(forbidden)
         self.must_erase_us = list(map(mul, erase, self.must))
-        # The best for the leaf by itself.
+        # The best for the leaf by itself; nothing yet where `contested` lists it.
         self.chip = list(map(add, self.must_erase_us, map(mul, program, self.written)))
         self.link = list(map(mul, link, self.written))
         # Once a larger erase has taken the leaf.
-        self.again_chip = list(map(mul, _or_else(erased_program, program), comes_back))
-        self.again_link = list(map(mul, _or_else(erased_link, link), comes_back))
-        self.forbidden: tuple[bool, ...] = forbidden
-        self.contested: dict[int, Front] = {}
-        # Leaves that an erase may be good for: it is needed, or clearing bits may cost more.
-        self.erasable = bytearray(self.must)
-        if erased_program.count(None) < len(needs) or erased_link.count(None) < len(needs):
-            for i, each in enumerate(needs):
-                if each != Need.WRITE or forbidden[i] or erased_program[i] is erased_link[i] is None:
-                    continue
-                self.erasable[i] = 1
-                block = Block(i, i + 1, erase[i])
-                erased = Point(erase[i] + self.again_chip[i], self.again_link[i], 1, block)
-                front = prune([Point(program[i], link[i], 0), erased])
-                if erased in front:
-                    self.contested[i] = front
+        self.again_chip, self.again_link = _or_else(erased_program, program), _or_else(erased_link, link)
+        clears = self.again_chip is not program or self.again_link is not link
+        if Need.ERASE_ONLY in needs:
+            comes_back = needs.translate(_COMES_BACK)
+            self.again_chip = list(map(mul, self.again_chip, comes_back))
+            self.again_link = list(map(mul, self.again_link, comes_back))
+        self.alone = bytearray(self.must)  # erased by itself, if no larger erase takes it
+        # Leaves where one of the two times speaks for clearing bits and the other for an erase.
+        self.contested: list[int] = []
+        self.cleared: tuple[list[int], list[int]] = ([], [])  # their chip and link times without an erase
+        if clears:
+            self._weigh_clearing(needs)
+
+    def _weigh_clearing(self, needs: bytes) -> None:
+        """WRITE leaves cost something else once erased: where that is less, the erase is better."""
+        mask = needs.translate(_CLEARS)
+        if any(self.forbidden):
+            mask = bytes(m and not f for m, f in zip(mask, self.forbidden, strict=True))
+        erased_chip = map(add, compress(self.erase_us, mask), compress(self.again_chip, mask))
+        more_chip = map(sub, erased_chip, compress(self.chip, mask))
+        more_link = map(sub, compress(self.again_link, mask), compress(self.link, mask))
+        for i, c, k in zip(compress(range(self.count), mask), more_chip, more_link, strict=True):
+            if c >= 0 <= k:
+                continue
+            if c <= 0 and k <= 0:
+                self.alone[i] = 1
+                self.chip[i] += c
+                self.link[i] += k
+            else:
+                self.contested.append(i)
+        for times, cleared in zip((self.chip, self.link), self.cleared, strict=True):
+            cleared += [times[i] for i in self.contested]
+            for i in self.contested:
+                times[i] = 0
 
 
-# Indexed by Need: is erased in any case; is programmed in any case; is programmed after a larger erase.
+# Indexed by Need: is erased in any case; is programmed in any case; is programmed after a larger erase;
+# may be programmed without one.
 _MUST = bytes([0, 0, 1, 1]).ljust(256, b"\0")
 _WRITTEN = bytes([0, 1, 1, 0]).ljust(256, b"\0")
 _COMES_BACK = bytes([1, 1, 1, 0]).ljust(256, b"\0")
+_CLEARS = bytes([0, 1, 0, 0]).ljust(256, b"\0")
 
 
-def _or_else(values: Sequence[int | None], others: Sequence[int]) -> Iterable[int]:
+def _or_else(values: Sequence[int | None], others: Sequence[int]) -> Sequence[int]:
     if values.count(None) == len(values):
         return others
     return [o if v is None else v for v, o in zip(values, others, strict=True)]
 
 
-class Roots(NamedTuple):
-    """The largest blocks: what is settled as sums, what is open as fronts."""
+class Costs(NamedTuple):
+    """Three columns."""
 
-    fronts: list[Front]  # by address
-    recipes: list[object]  # of the settled blocks
-    chip: int
-    link: int
+    chip: Sequence[int]
+    link: Sequence[int]
+    erases: Sequence[int]
 
 
 class Level(NamedTuple):
-    """An erase command, and what it would cost on each block of its size."""
+    """Places of one size. Each is treated part by part, or by one erase of all of it.
 
-    width: int  # leaves in a block
-    ratio: int  # blocks of the level below
-    erase_us: int
-    chip: list[int]  # all that one erase of the block costs; _NEVER where it is not allowed
-    link: list[int]
-    erasable: list[int]  # leaves that an erase may be good for
+    The lowest level holds the contested leaves only; the others hold every block of an erase command.
+    """
 
-    def block(self, k: int) -> Block:
-        return Block(k * self.width, (k + 1) * self.width, self.erase_us)
+    width: int  # leaves in a place
+    first: Sequence[int]  # the first leaf of each place
+    erase_us: Sequence[int]
+    parts: list[int] | None  # how many places of the level below each one has; None = it has none
+    apart: Costs | None  # what its leaves without a question cost by themselves; None = all 0
+    once: Costs  # what one erase costs and all that is programmed then; NEVER where it is not allowed
+
+    def block(self, place: int) -> Block:
+        return Block(self.first[place], self.first[place] + self.width, self.erase_us[place])
+
+    def most(self) -> int:
+        """No choice of ways makes a larger sum of chip or link times."""
+        apart = 0 if self.apart is None else sum(self.apart.chip) + sum(self.apart.link)
+        return apart + sum(us for column in self.once[:2] for us in column if us != NEVER)
+
+    def only(self, mask: Sequence[int]) -> Level:
+        """The places that the mask has a 1 for; where they lie is left out."""
+        return Level(
+            self.width,
+            (),
+            (),
+            self.parts and list(compress(self.parts, mask)),
+            self.apart and Costs(*(list(compress(column, mask)) for column in self.apart)),
+            Costs(*(list(compress(column, mask)) for column in self.once)),
+        )
 
 
-_NEVER = 1 << 62
+NEVER = 1 << 62
 
 
-def levels_of(columns: Columns, options: Sequence[EraseOption]) -> list[Level]:
+class Hierarchy(NamedTuple):
+    """All levels, the smallest places first. The places of the last one, the roots, are independent."""
+
+    levels: list[Level]
+    chip: int  # what no question is about and belongs to no place
+    link: int
+    bits: int  # so many hold any sum of times
+
+    def only(self, roots: Sequence[int], chip: int, link: int) -> Hierarchy:
+        """The roots that the mask has a 1 for; what the others cost is known."""
+        levels: list[Level] = []
+        mask: Sequence[int] = roots
+        for level in reversed(self.levels):
+            levels.append(level.only(mask))
+            if level.parts is not None:
+                mask = list(chain.from_iterable(map(repeat, mask, level.parts)))
+        return Hierarchy(levels[::-1], chip, link, self.bits)
+
+
+def hierarchy_of(columns: Columns, options: Sequence[EraseOption]) -> Hierarchy:
     """The erase commands that are larger than a leaf and made of whole blocks of the one below."""
     levels: list[Level] = []
+    if columns.contested:
+        levels.append(_contested(columns))
     leaf_size, width = columns.size[0], 1
-    again_chip, again_link, erasable, forbidden = (
-        [0, *accumulate(column)]
-        for column in (columns.again_chip, columns.again_link, columns.erasable, columns.forbidden)
-    )
+    again: Sequence[Sequence[int]] = (columns.again_chip, columns.again_link, columns.forbidden)
+    apart: Costs | None = Costs(columns.chip, columns.link, columns.alone)
     for option in sorted(options):
         if option.size <= width * leaf_size or option.size % (width * leaf_size):
             continue
-        if min(columns.size) != max(columns.size):
+        if columns.size.count(leaf_size) < columns.count:
             raise ValueError("larger erase commands need leaves of one size")
         ratio, width = option.size // (width * leaf_size), option.size // leaf_size
-        chip = [option.erase_us + again for again in _differences(again_chip, width)]
-        for k, count in enumerate(_differences(forbidden, width)):
-            if count:
-                chip[k] = _NEVER
-        if len(columns.leaves) % width:
-            chip[-1] = _NEVER  # the region ends inside this block
-        link = _differences(again_link, width)
-        levels.append(Level(width, ratio, option.erase_us, chip, link, _differences(erasable, width)))
-    return levels
-
-
-def settled(columns: Columns, levels: Sequence[Level], by_link: bool) -> Roots:
-    """The plan that is best by one of the two times, whole levels at a time."""
-    blocks: list[Block] = []
-    chip, link, erases = list(columns.chip), list(columns.link), list(columns.must)
-    for i, front in columns.contested.items():
-        chip[i], link[i], erases[i], recipe = front[-1] if by_link else front[0]
-        if isinstance(recipe, Block):
-            blocks.append(recipe)
-    for level in levels:
-        chip, link, erases = (_blockwise(column, level.ratio) for column in (chip, link, erases))
-        if by_link:
-            # Not allowed must not look light.
-            barred = [_NEVER if c == _NEVER else k for c, k in zip(level.chip, level.link, strict=True)]
-            apart, at_once = zip(link, chip, erases, repeat(0)), zip(barred, level.chip, repeat(1), repeat(1))
+        again = [_sums(column, ratio) if any(column) else [0] * -(-len(column) // ratio) for column in again]
+        count = len(again[0])
+        if apart is not None:
+            apart = Costs(*(_sums(column, ratio) for column in apart))
+            parts = _counts(columns.contested, width, count) if columns.contested else None
         else:
-            apart = zip(chip, link, erases, repeat(0))
-            at_once = zip(level.chip, level.link, repeat(1), repeat(1))
-        best = list(map(min, apart, at_once))
-        first, second, erases, taken = (list(map(itemgetter(field), best)) for field in range(4))
-        chip, link = (second, first) if by_link else (first, second)
-        over = {k for k, one in enumerate(taken) if one}
-        blocks = [block for block in blocks if block.first // level.width not in over]
-        blocks += map(level.block, over)
-    return Roots([], list(blocks), sum(chip), sum(link))
+            parts = _sums([1] * len(levels[-1].first), ratio)
+        levels.append(
+            Level(
+                width,
+                range(0, columns.count, width),
+                [option.erase_us] * count,
+                parts,
+                apart,
+                _at_once(option.erase_us, columns.count % width > 0, *again),
+            )
+        )
+        apart = None
+    # Without larger commands, leaves without a question are in no place.
+    chip, link = (0, 0) if apart is None else (sum(columns.chip), sum(columns.link))
+    most = columns.count + chip + link + sum(level.most() for level in levels)
+    return Hierarchy(levels, chip, link, most.bit_length())
 
 
-def open_roots(columns: Columns, levels: Sequence[Level]) -> Roots:
-    """Of every largest block, all ways that may be part of the best plan."""
-    chip, link, erases = list(columns.chip), list(columns.link), list(columns.must)
-    fronts: dict[int, Front] = {}
-    recipes: dict[int, object] = {}
-    for i, front in columns.contested.items():
-        fronts[i] = front
-        chip[i] = link[i] = 0
-    for level in levels:
-        chip, link, erases = (_blockwise(column, level.ratio) for column in (chip, link, erases))
-        below_fronts, below_recipes, fronts, recipes = fronts, recipes, {}, {}
-        open_blocks = {i // level.ratio for i in below_fronts}
-        for k, erasable in enumerate(level.erasable):
-            if not erasable:
-                continue
-            at_once = (level.chip[k], level.link[k], 1)
-            children = range(k * level.ratio, (k + 1) * level.ratio)
-            recipe = _joined(below_recipes, children) if below_recipes else None
-            apart = Point(chip[k], link[k], erases[k], recipe)
-            front = [apart]
-            if k in open_blocks:
-                for i in children:
-                    if i in below_fronts:
-                        front = both(front, below_fronts[i])
-            if at_once[0] < _NEVER and (len(front) > 1 or at_once < apart or at_once[1] < apart.link):
-                front = with_point(front, Point(*at_once, level.block(k)))
-            if len(front) == 1:
-                chip[k], link[k], erases[k], recipe = front[0]
-                if recipe is not None:
-                    recipes[k] = recipe
-            else:
-                chip[k] = link[k] = erases[k] = 0
-                fronts[k] = front
-    return Roots(
-        [fronts[k] for k in sorted(fronts)], [recipes[k] for k in sorted(recipes)], sum(chip), sum(link)
-    )
+def _contested(columns: Columns) -> Level:
+    at = columns.contested
+    erase_us = [columns.erase_us[i] for i in at]
+    chip = [us + columns.again_chip[i] for us, i in zip(erase_us, at, strict=True)]
+    once = Costs(chip, [columns.again_link[i] for i in at], [1] * len(at))
+    return Level(1, at, erase_us, None, Costs(*columns.cleared, [0] * len(at)), once)
 
 
-def _blockwise(column: list[int], ratio: int) -> list[int]:
-    return _differences([0, *accumulate(column)], ratio)
+def _at_once(
+    erase_us: int, ends_inside: bool, chip: Sequence[int], link: Sequence[int], forbidden: Sequence[int]
+) -> Costs:
+    chip, link = [erase_us + again for again in chip], list(link)
+    barred = [k for k, leaves in enumerate(forbidden) if leaves]
+    if ends_inside:  # the region, inside the last block
+        barred.append(len(chip) - 1)
+    for k in barred:
+        chip[k] = link[k] = NEVER
+    return Costs(chip, link, [1] * len(chip))
 
 
-def _differences(running: list[int], width: int) -> list[int]:
-    edges = running[::width]
-    if (len(running) - 1) % width:
-        edges.append(running[-1])  # the last block is shorter
-    return list(map(sub, edges[1:], edges))
+def _counts(leaves: Sequence[int], width: int, blocks: int) -> list[int]:
+    """How many of the leaves lie in each block."""
+    counts = [0] * blocks
+    for i in leaves:
+        counts[i // width] += 1
+    return counts
 
 
-def _joined(recipes: dict[int, object], children: range) -> object:
-    if not recipes:
-        return None
-    found = [recipes[i] for i in children if i in recipes]
-    return found[0] if len(found) == 1 else found or None
-
-
-def blocks_of(recipes: list[object]) -> Iterator[Block]:
-    waiting = list(recipes)
-    while waiting:
-        recipe = waiting.pop()
-        if isinstance(recipe, Block):
-            yield recipe
-        elif isinstance(recipe, (tuple, list)):
-            waiting.extend(recipe)
+def _sums(column: Sequence[int], width: int) -> list[int]:
+    """The sums of so many values each; the last one may have fewer."""
+    return list(map(sum, zip_longest(*[iter(column)] * width, fillvalue=0)))
