@@ -132,11 +132,11 @@ def test_a_granule_that_comes_again_amid_others_crosses_once(board: Device) -> N
 
 
 def test_what_internal_flash_has_is_copied_there_too(board: Device) -> None:
-    unit = noise(32 * KIB)
+    unit = noise(3 * KIB) + b"\xff" * (29 * KIB)
     images = {INTERNAL: firmware(KIB), INTERNAL + 32 * KIB: unit, INTERNAL + 96 * KIB: unit}
     report = board.flash(images)
     assert holds_all(board, images)
-    assert figures(report)["internal"] == (65 * KIB, 33 * KIB, 32 * KIB)
+    assert figures(report)["internal"] == (36 * KIB, 4 * KIB, 32 * KIB)
 
 
 @pytest.mark.parametrize("at", [0, 100], ids=["source behind", "source before"])
@@ -163,6 +163,17 @@ def test_moved_content_is_copied_only_while_it_is_there(board: Device, way: str,
     assert board.holds(QSPI, 128 * KIB) == image
     assert report.erases == {64 * KIB: 2}
     assert (report.bytes_sent, report.bytes_copied) == (128 * KIB - copied, copied)
+
+
+def test_the_boot_unit_s_old_content_is_no_source(board: Device) -> None:
+    """It is erased first and written last: all else is programmed in between."""
+    blank = b"\xff" * (30 * KIB)
+    old = firmware(2 * KIB, 1) + blank
+    images = {INTERNAL: firmware(2 * KIB, 2) + blank, INTERNAL + 64 * KIB: old}
+    board.put(INTERNAL, old)
+    report = board.flash(images)
+    assert holds_all(board, images)
+    assert figures(report)["internal"] == (4 * KIB, 4 * KIB, 0)
 
 
 def test_content_moved_inside_one_erase_is_sent(board: Device) -> None:
