@@ -10,8 +10,9 @@ import pytest
 
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.loader.protocol import Command, Heads, Operation, Result, Status
-from boardflash.program.pump import Pump, Step
+from boardflash.program.pump import Pump
 from boardflash.program.steady import SteadyLink
+from boardflash.program.steps import Step
 
 
 class Ring:

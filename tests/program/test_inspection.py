@@ -14,7 +14,7 @@ from boardflash.image.model import DIGEST_BYTES, RegionImage, Segment, digest_of
 from boardflash.loader.protocol import Operation
 from boardflash.plan.difference import GranuleDifference, Reason, compare
 from boardflash.program.clears import PATIENCE, Inspection
-from boardflash.program.pump import Step, Wait
+from boardflash.program.steps import Step, Wait
 
 BASE, GRANULE, PAGE = 0x9000_0000, 1024, 256
 GRANULES = 6

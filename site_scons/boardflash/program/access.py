@@ -10,9 +10,9 @@ from boardflash.loader.protocol import REGION_NUMBERS, Operation
 from boardflash.plan.erase import Leaf, Need, PlannedErase, plan_erases
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
 from boardflash.program.progress import Progress, Silent
-from boardflash.program.pump import Step
 from boardflash.program.report import DeviceIdentity, size_text
 from boardflash.program.session import leave, open_session
+from boardflash.program.steps import Step
 from boardflash.program.work import erase_times_ms, internal_costs, leaf_units, qspi_costs
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from boardflash.description.model import Board, Chip, Region
 from boardflash.image.model import ERASED, Piece, RegionImage, digest_of
 from boardflash.loader.protocol import REGION_NUMBERS, Operation
-from boardflash.program.chunks import CHUNK_MIN, RAW_CHUNK, ChunkSizes, packed, stretches
+from boardflash.program.chunks import CHUNK_MIN, RAW_CHUNK, ChunkSizes, joined, packed, stretches
 from boardflash.program.journal import Preserved
 from boardflash.program.progress import Progress
-from boardflash.program.pump import Load, Pump, Step
+from boardflash.program.pump import Pump
 from boardflash.program.report import RegionReport, UnitReason
+from boardflash.program.steps import Load, Step
 from boardflash.program.work import Costs, Unit, count_pages, erase_times_ms, internal_costs, qspi_costs
 
 Parts = tuple[tuple[int, bytes], ...]  # (address, bytes)
@@ -36,7 +37,7 @@ class UnitTask:
         """What to digest after the last write, cut at granules; what shares a page with it comes along."""
         found = []
         beside = () if self.unit.erase else ((item.address, item.data) for item in self.preserved)
-        for address, data in merged([*self.holds, *beside]):
+        for address, data in joined(sorted([*self.holds, *beside])):
             at = 0
             while at < len(data):
                 step = min(granule - (address + at - base) % granule, len(data) - at)
@@ -50,7 +51,7 @@ def task_of(unit: Unit, image: RegionImage, kept: tuple[Preserved, ...]) -> Unit
     if not unit.erase:
         holds = tuple((p.address, image.read(p.address, p.size)) for p in unit.pieces)
         writes = tuple((address, image.read(address, size)) for address, size in unit.writes)
-        return UnitTask(unit, tuple(merged(writes)), tuple(merged(holds)), kept)
+        return UnitTask(unit, tuple(joined(sorted(writes))), tuple(joined(sorted(holds))), kept)
     content = bytearray(image.read(unit.address, unit.size))
     for item in kept:
         at = item.address - unit.address
@@ -251,19 +252,6 @@ class Changes:
             return 1.0 + pages * self._chip.program.max_us / 1e6
         flash = self._board.mcu.flash
         return 1.0 + pages * (self.costs.page_size / flash.program_bytes) * flash.program_max_us / 1e6
-
-
-def merged(parts: Iterator[tuple[int, bytes]] | list[tuple[int, bytes]] | Parts) -> list[tuple[int, bytes]]:
-    """In address order, those that adjoin made one."""
-    joined: list[tuple[int, list[bytes]]] = []
-    end = -1
-    for address, data in sorted(parts):
-        if address == end:
-            joined[-1][1].append(data)
-        else:
-            joined.append((address, [data]))
-        end = address + len(data)
-    return [(address, b"".join(pieces)) for address, pieces in joined]
 
 
 def cut_out(parts: Parts, start: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import lz4.block
 
@@ -76,6 +76,19 @@ def stretches(
         at += step
     if start is not None:
         yield address + start, last - start
+
+
+def joined(parts: Iterable[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """(address, bytes) as they come, those that adjoin made one."""
+    found: list[tuple[int, list[bytes]]] = []
+    end = -1
+    for address, data in parts:
+        if address == end:
+            found[-1][1].append(data)
+        else:
+            found.append((address, [data]))
+        end = address + len(data)
+    return [(address, b"".join(pieces)) for address, pieces in found]
 
 
 def sent_size(data: bytes) -> int:

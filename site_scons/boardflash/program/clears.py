@@ -18,7 +18,7 @@ from boardflash.image.model import DIGEST_BYTES, RegionImage, digest_of
 from boardflash.loader.protocol import Operation
 from boardflash.loader.session import LoaderSession
 from boardflash.plan.difference import GranuleDifference, Reason, blank_digest
-from boardflash.program.pump import Item, Step, Wait
+from boardflash.program.steps import Item, Step, Wait
 
 WORD = 4
 SAMPLES_PER_COMMAND = 256

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from boardflash.description.model import Board, Chip
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.loader.protocol import Operation, Result, Status
-from boardflash.program.pump import Step
+from boardflash.program.steps import Step
 
 REGION_NAMES = ("internal", "qspi")
 #: However the bytes came to the device, it is programmed with them.

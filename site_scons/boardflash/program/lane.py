@@ -22,9 +22,9 @@ from boardflash.program.clears import Inspection
 from boardflash.program.journal import Journal
 from boardflash.program.neighbours import READ_CHUNK, Neighbours
 from boardflash.program.progress import Progress
-from boardflash.program.pump import Item, Load, Mark, Step, Wait
 from boardflash.program.report import RegionReport
 from boardflash.program.session import Session
+from boardflash.program.steps import Item, Load, Mark, Step, Wait
 from boardflash.program.survey import Digests, digest_steps
 from boardflash.program.work import RegionWork, Unit, leaf_units, overlaps, plan_work
 

@@ -8,8 +8,8 @@ from boardflash.image.model import ERASED
 from boardflash.loader.protocol import Operation
 from boardflash.loader.session import LoaderSession
 from boardflash.program.journal import Journal, Preserved
-from boardflash.program.pump import Step
 from boardflash.program.report import RegionReport
+from boardflash.program.steps import Step
 from boardflash.program.survey import BYTES_PER_SECOND_AT_LEAST
 from boardflash.program.work import Unit
 

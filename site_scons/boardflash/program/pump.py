@@ -8,16 +8,17 @@ own steps, or for what the other lane does.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.image.model import digest_of
 from boardflash.loader.protocol import REGION_NUMBERS, Command, Operation, Result
 from boardflash.loader.session import LoaderSession
 from boardflash.program.buffers import BufferPool
+from boardflash.program.chunks import joined
+from boardflash.program.steps import Flight, Item, Load, Queue, Step
 
 #: A loader that makes no progress for this much longer than the datasheet's maximum is called silent.
 GRACE_S = 2.0
@@ -35,112 +36,6 @@ BURST_BYTES = 64 * 1024
 MARKER_BYTES = 4
 
 CHANGING = (Operation.ERASE, Operation.PROGRAM, Operation.COPY, Operation.PROGRAM_LZ4)
-
-
-@dataclass(frozen=True)
-class Wait:
-    """No further step of this lane before `until` holds; None: before all that it has given are done."""
-
-    until: Callable[[], bool] | None = None
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A unit begins or has ended: Ctrl-C ends a lane between two of them, not inside."""
-
-    inside: bool
-
-
-@dataclass(frozen=True)
-class Load:
-    """Bring the data of a step over already; the step itself comes later, if it does."""
-
-    step: Step
-    seconds: float = 0.0  # that it takes on the link
-
-
-@dataclass(frozen=True)
-class Step:
-    """One command for a region's ring, with its data."""
-
-    operation: Operation
-    address: int
-    length: int
-    argument: int = 0
-    upload: bytes = b""  # goes into the step's buffer before the command is submitted
-    space: int = 0  # bytes of target RAM for the answer or a copy, where nothing is uploaded
-    expands: bool = False  # `upload` is an LZ4 block of `length` bytes
-    expected_s: float = 0.0  # typical time; paces the polling, decides nothing
-    limit_s: float = 1.0  # datasheet maximum, for the silent-loader limit
-    done: Callable[[], None] | None = None  # called when the step has succeeded
-    filled: Callable[[int], None] | None = None  # the same, with its buffer
-    answer: Callable[[Result, int], None] | None = None  # the same, with its result, too: costs a read
-
-
-Item = Step | Wait | Load | Mark
-
-
-@dataclass
-class _Flight:
-    step: Step
-    buffer: int | None
-    sequence: int = 0
-
-
-@dataclass
-class _Lane:
-    """One region's steps: waiting, then in flight."""
-
-    steps: Iterator[Item]
-    waiting: Step | Load | None = None
-    hold: Wait | None = None
-    loaded: int = 0  # taken, not yet in flight
-    flights: deque[_Flight] = field(default_factory=deque)
-    head_since: float = 0.0
-    exhausted: bool = False
-    inside: bool = False  # a unit
-    stopping: bool = False
-
-    def stop(self) -> None:
-        """Go on to the end of the present unit, if there is one, and no further."""
-        self.stopping = True
-        if not self.inside:
-            self.waiting = self.hold = None
-            self.exhausted = True
-
-    def peek(self) -> Step | Load | None:
-        while self.waiting is None and not self.exhausted:
-            if self.hold is not None:
-                if not (self.hold.until() if self.hold.until else self.idle):
-                    break
-                self.hold = None
-            item = next(self.steps, None)
-            if item is None:
-                self.exhausted = True
-            elif isinstance(item, Wait):
-                self.hold = item
-            elif isinstance(item, Mark):
-                self.inside = item.inside
-                self.exhausted = self.stopping
-            else:
-                self.waiting = item
-        return self.waiting
-
-    def peek_step(self) -> Step | None:
-        item = self.peek()
-        return item if isinstance(item, Step) else None
-
-    def take(self) -> None:
-        self.waiting = None
-        self.loaded += 1
-
-    @property
-    def idle(self) -> bool:
-        return not self.flights and not self.loaded
-
-    @property
-    def queued_bytes(self) -> int:
-        return sum(len(flight.step.upload) for flight in self.flights)
 
 
 class Pump:
@@ -176,7 +71,7 @@ class Pump:
         `spare`, by region: what may be worth bringing over while the link has nothing else to do.
         Whatever ends it early, what the device has begun is left to come to its end first.
         """
-        lanes = {region: _Lane(iterator) for region, iterator in steps.items()}
+        lanes = {region: Queue(iterator) for region, iterator in steps.items()}
         self._spare = iter(spare)
         self._next_spare = next(self._spare, None)
         try:
@@ -190,7 +85,7 @@ class Pump:
             self._pool.free(address)
         self._expansions.clear()
 
-    def _run(self, lanes: dict[int, _Lane]) -> None:
+    def _run(self, lanes: dict[int, Queue]) -> None:
         blocked = 0
         stopping = False
         while True:
@@ -222,7 +117,7 @@ class Pump:
         )
         return BoardflashError(f"interrupted; {told}", code=ExitCode.INTERRUPTED)
 
-    def _submit(self, lanes: dict[int, _Lane]) -> bool:
+    def _submit(self, lanes: dict[int, Queue]) -> bool:
         """Send what comes next, for the region that has least in store; False when nothing can be sent."""
         order = sorted(lanes, key=lambda region: (lanes[region].queued_bytes, -region))
         for region in order:
@@ -236,10 +131,10 @@ class Pump:
                 return True
         return False
 
-    def _hand_over(self, region: int, lane: _Lane) -> bool:
+    def _hand_over(self, region: int, lane: Queue) -> bool:
         """Commands that go together, in one write of the ring, and their data behind them in another."""
         commands: list[Command] = []
-        flights: list[_Flight] = []
+        flights: list[Flight] = []
         data: list[tuple[int, bytes]] = []
         size = 0
         while (step := lane.peek_step()) is not None and len(commands) < self._session.free_slots(region):
@@ -251,7 +146,7 @@ class Pump:
             lane.take()
             command, buffer, payload = loaded
             commands.append(command)
-            flights.append(_Flight(step, buffer))
+            flights.append(Flight(step, buffer))
             if payload:
                 data.append((command.buffer, payload))
                 size += len(payload)
@@ -265,7 +160,7 @@ class Pump:
             flight.sequence = first + index
             lane.flights.append(flight)
         lane.loaded = 0
-        for address, payload in _joined(data):
+        for address, payload in joined(data):
             self._session.link.write_memory(address, payload)
         return True
 
@@ -342,7 +237,7 @@ class Pump:
             self._expansions[region] = address
         return True
 
-    def _retire(self, lanes: dict[int, _Lane], *, idle: bool) -> None:
+    def _retire(self, lanes: dict[int, Queue], *, idle: bool) -> None:
         """Take in what is completed; with nothing else to do, first wait a sensible while."""
         link = self._session.link
         if idle:
@@ -384,7 +279,7 @@ class Pump:
                     code=ExitCode.DEVICE_FAILED,
                 )
 
-    def _finish(self, region: int, flight: _Flight) -> None:
+    def _finish(self, region: int, flight: Flight) -> None:
         if flight.step.answer is not None:
             flight.step.answer(self._session.result(region, flight.sequence), flight.buffer or 0)
         if flight.step.filled is not None:
@@ -394,7 +289,7 @@ class Pump:
         if flight.buffer is not None:
             self._pool.free(flight.buffer)
 
-    def _drain(self, lanes: dict[int, _Lane]) -> None:
+    def _drain(self, lanes: dict[int, Queue]) -> None:
         """Let what is in flight come to its end; start nothing more."""
         while any(lane.flights for lane in lanes.values()):
             self._session.link.pause(POLL_MAX_S)
@@ -408,19 +303,6 @@ class Pump:
                     lane.flights.clear()
                 if lane.flights and now - lane.head_since > lane.flights[0].step.limit_s + GRACE_S:
                     lane.flights.clear()
-
-
-def _joined(data: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
-    """Buffers that adjoin are written in one go."""
-    joined: list[tuple[int, list[bytes]]] = []
-    end = -1
-    for address, payload in data:
-        if address == end:
-            joined[-1][1].append(payload)
-        else:
-            joined.append((address, [payload]))
-        end = address + len(payload)
-    return [(address, b"".join(payloads)) for address, payloads in joined]
 
 
 def _reached(completed: int, sequence: int) -> bool:

@@ -20,7 +20,6 @@ from boardflash.program.journal import Journal
 from boardflash.program.lane import Lane, LaneOptions
 from boardflash.program.overlay import overlay, uncovered
 from boardflash.program.progress import Progress, Silent
-from boardflash.program.pump import Load
 from boardflash.program.report import (
     DeviceIdentity,
     FlashReport,
@@ -28,6 +27,7 @@ from boardflash.program.report import (
     UnitReason,
 )
 from boardflash.program.session import Session, leave, open_session
+from boardflash.program.steps import Load
 from boardflash.program.survey import Digests, digest_steps
 from boardflash.state import state_dir
 

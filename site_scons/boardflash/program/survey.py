@@ -12,7 +12,7 @@ from itertools import pairwise
 from boardflash.image.model import DIGEST_BYTES, Piece, digest_of
 from boardflash.loader.protocol import Operation, Result
 from boardflash.loader.session import LoaderSession
-from boardflash.program.pump import Step
+from boardflash.program.steps import Step
 
 PIECES_PER_COMMAND = 256
 #: So few digests are read without asking for their root first: that would cost as much as they do.
