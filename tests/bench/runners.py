@@ -15,9 +15,9 @@ from cases import FIRST_CHIP, TWINS, Case, device_after, device_before, image_of
 from boardflash.errors import BoardflashError
 from boardflash.program.run import flash
 from boardflash.sim.board import SimulatedBoard
+from boardflash.sim.serve.adiv5 import TRANSFER_CLOCKS
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
-from peers.adiv5 import TRANSFER_CLOCKS
 from peers.openocd_client import run_openocd
 from peers.pyocd_client import PyocdBench
 from rig import Rig

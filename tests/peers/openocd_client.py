@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from boardflash.sim.serve.adiv5 import Counts, DebugPort
+from boardflash.sim.serve.jtag import NO_DPIDR, JtagChain
+from boardflash.sim.serve.remote_bitbang import Pins, Traffic
 from boardflash.sim.target import Target
-from peers.adiv5 import Counts, DebugPort
-from peers.jtag import NO_DPIDR, JtagChain
-from peers.remote_bitbang import Pins, RemoteBitbangServer, Traffic
+from peers.remote_bitbang import RemoteBitbangServer
 
 OURS = Path(__file__).resolve().parent / "openocd"
 BOARD_FILE = "stm32f746g-disco.cfg"  # ours: pins and clocks, on the stock target file

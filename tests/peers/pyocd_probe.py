@@ -23,9 +23,9 @@ from pyocd.core.plugin import Plugin  # type: ignore[import-not-found]
 from pyocd.probe.debug_probe import DebugProbe  # type: ignore[import-not-found]
 
 from boardflash.sim.board import SimulatedBoard
+from boardflash.sim.serve.adiv5 import DP, SWD_DPIDR, TRANSFER_CLOCKS, DebugPort, Fault
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
-from peers.adiv5 import DP, SWD_DPIDR, TRANSFER_CLOCKS, DebugPort, Fault
 
 ROUND_TRIP_S = 0.001
 DEFAULT_CLOCK_HZ = 1_000_000  # pyOCD's own default; it sets the one it wants

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from peers.adiv5 import AHB_AP_IDR, AP, DP, SWD_DPIDR, TRANSFER_CLOCKS, CtrlStat, DebugPort, Fault
+from boardflash.sim.serve.adiv5 import (
+    AHB_AP_IDR,
+    AP,
+    DP,
+    SWD_DPIDR,
+    TRANSFER_CLOCKS,
+    CtrlStat,
+    DebugPort,
+    Fault,
+)
 from peers.bench_target import RAM, BenchTarget
 
 POWER_UP = CtrlStat.CDBGPWRUPREQ | CtrlStat.CSYSPWRUPREQ

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from peers.adiv5 import DP, CtrlStat, DebugPort
+from boardflash.sim.serve.adiv5 import DP, CtrlStat, DebugPort
+from boardflash.sim.serve.jtag import BOUNDARY_IDCODE, CPU_IDCODE, NO_DPIDR, CpuInstruction, JtagChain, State
+from boardflash.sim.serve.remote_bitbang import Pins
 from peers.bench_target import RAM, BenchTarget
-from peers.jtag import BOUNDARY_IDCODE, CPU_IDCODE, NO_DPIDR, CpuInstruction, JtagChain, State
-from peers.remote_bitbang import Pins
 
 READ, WRITE = 1, 0
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from peers.adiv5 import DP, STICKY, CtrlStat, DebugPort, Fault
+from boardflash.sim.serve.adiv5 import DP, STICKY, CtrlStat, DebugPort, Fault
 
 BOUNDARY_IDCODE = 0x06449041
 CPU_IDCODE = 0x5BA00477
