@@ -73,8 +73,8 @@ def test_both_take_as_long_as_the_slower_one_alone(
 
 BEHIND_THE_BURST = pytest.mark.xfail(
     strict=True,
-    reason="when the chip's erase is decided, a burst of up to 64 KiB (0.19 s) for internal flash is on the link:"
-    " the chip stands still for as long",
+    reason="when the chip's erase is decided, up to 64 KiB for internal flash are on the link (0.19 s):"
+    " so long the chip stands still",
 )
 
 
