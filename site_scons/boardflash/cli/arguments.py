@@ -27,6 +27,9 @@ MEANINGS = {
 # As boardflash.export.formats has them; that module is loaded only when something is exported.
 FORMAT_NAMES = ("flm", "jlink", "stldr", "openocd", "probe-rs", "pyocd", "make", "uf2")
 
+# What `sim serve` listens on: gdb's usual port, and one beside it.
+GDB_PORT, BITBANG_PORT = 3333, 3335
+
 _EXAMPLE = """\
 example, without any hardware:
   boardflash flash app.elf --board stm32f746g-disco --probe sim
@@ -64,6 +67,20 @@ def fault(text: str) -> tuple[str, str]:
     return name, value
 
 
+def serial(text: str) -> int:
+    """A simulated board's serial number: decimal, as a J-Link's is."""
+    if not text.isdecimal() or not 0 < int(text) < 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is no serial number; for instance 746000001")
+    return int(text)
+
+
+def tcp_port(text: str) -> int:
+    """A TCP port, or 0 for any that is free."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; 0 to 65535")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="boardflash",
@@ -83,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _read(verbs)
     _erase(verbs)
     _reset(verbs)
+    _sim(verbs)
     _lists(verbs)
     return parser
 
@@ -211,6 +229,34 @@ def _reset(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _board(parser, required=True, toolchain=False)
     _probe(parser)
     _json(parser)
+
+
+def _sim(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "sim", "work with a simulated board", "sim")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    serve = _verb(actions, "serve", "offer a simulated board to gdb and OpenOCD, until Ctrl-C", "sim")
+    _board(serve, required=True)
+    serve.add_argument("--twin", metavar="NAME", help="which simulated board it is (default: as the board)")
+    serve.add_argument(
+        "--serial", type=serial, metavar="N", help="whose flash it has (default: as --probe sim has)"
+    )
+    serve.add_argument(
+        "--fault",
+        type=fault,
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="something that goes wrong; may be given again",
+    )
+    for name, port, client in (("gdb", GDB_PORT, "gdb"), ("bitbang", BITBANG_PORT, "OpenOCD")):
+        serve.add_argument(
+            f"--{name}",
+            type=tcp_port,
+            nargs="?",
+            const=port,
+            metavar="PORT",
+            help=f"a port for {client} on loopback (default {port}; 0: any that is free)",
+        )
 
 
 def _lists(verbs: _Verbs[argparse.ArgumentParser]) -> None:

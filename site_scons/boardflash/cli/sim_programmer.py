@@ -1,0 +1,150 @@
+"""What gdb's `load` does on a simulated board: our own loader and programmer, through its debug port."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from boardflash.errors import BoardflashError, ExitCode
+
+if TYPE_CHECKING:
+    from boardflash.cli.output import Teller
+    from boardflash.description.model import Board
+    from boardflash.image.model import Segment
+    from boardflash.link.jlink import Link
+    from boardflash.loader.artefact import LoaderArtefact
+
+ERASED = b"\xff"
+
+
+class BoardLink:
+    """A memory link over a debug server's wire: what the programmer needs of a `Link`."""
+
+    simulated = True
+
+    def __init__(self, wire: Any, serial: str, supply_mv: int) -> None:
+        self._wire = wire
+        self._target = wire.target
+        self._supply_mv = supply_mv
+        self.serial = serial
+
+    def supply_mv(self) -> int:
+        return self._supply_mv
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        try:
+            return bytes(self._wire.read(address, size))
+        except Exception as fault:
+            raise self._failed(fault) from fault
+
+    def write_memory(self, address: int, data: bytes) -> None:
+        try:
+            self._wire.write(address, data)
+        except Exception as fault:
+            raise self._failed(fault) from fault
+
+    def halt(self) -> None:
+        self._wire.spend()
+        self._target.halt()
+
+    def go(self) -> None:
+        self._wire.spend()
+        self._target.resume()
+
+    def reset_and_halt(self) -> None:
+        self._wire.spend()
+        self._target.reset(halt=True)
+
+    def reset_and_run(self) -> None:
+        """The debugger says when the core runs."""
+        self.reset_and_halt()
+
+    def is_halted(self) -> bool:
+        self._wire.spend()
+        return bool(self._target.halted())
+
+    def read_register(self, number: int) -> int:
+        self._wire.spend()
+        return int(self._target.read_register(number))
+
+    def write_register(self, number: int, value: int) -> None:
+        self._wire.spend()
+        self._target.write_register(number, value)
+
+    def now(self) -> float:
+        return float(self._target.clock.seconds)
+
+    def pause(self, seconds: float) -> None:
+        self._target.advance(int(seconds * 1e12))
+
+    def _failed(self, fault: Exception) -> BoardflashError:
+        return BoardflashError(str(fault), where=f"board {self.serial}", code=ExitCode.DEVICE_FAILED)
+
+
+class BoardProgrammer:
+    """The `Programmer` of sim/serve: erases are planned, what is there already is not written again."""
+
+    def __init__(self, board: Board, loader: LoaderArtefact, link: BoardLink, teller: Teller) -> None:
+        self._board = board
+        self._loader = loader
+        # The programmer names its one user's class; of that it takes what BoardLink has.
+        self._link = cast("Link", link)
+        self._teller = teller
+
+    def program(self, erases: Sequence[tuple[int, int]], writes: Mapping[int, bytes]) -> None:
+        from boardflash.program.access import erase_range
+
+        filled, blank = split_erases(erases, writes)
+        for address, size in blank:
+            erase_range(self._board, self._loader, self._link, address, size)
+            self._teller.note(f"gdb: {size:,} bytes erased at {address:#010x}")
+        if filled:
+            self._flash(filled)
+
+    def read(self, address: int, size: int) -> bytes:
+        from boardflash.program.access import read_range
+
+        return read_range(self._board, self._loader, self._link, address, size)
+
+    def _flash(self, segments: Sequence[Segment]) -> None:
+        from boardflash.image.model import MemoryRange
+        from boardflash.image.split import split
+        from boardflash.plan.file import make_plan
+        from boardflash.plan.model import LoaderRef
+        from boardflash.program.run import FlashOptions, flash
+
+        regions = [MemoryRange(region.name, region.base, region.size) for region in self._board.regions]
+        loader = self._loader
+        reference = LoaderRef(loader.elf, loader.sha256, loader.toolchain, loader.protocol)
+        with tempfile.TemporaryDirectory(prefix="boardflash-load-") as folder:
+            plan = make_plan(self._board, split(segments, regions), reference, (), Path(folder))
+            report = flash(plan, self._link, FlashOptions(reset_run=False))
+        self._teller.lines(f"gdb: {line}" for line in report.lines())
+
+
+def split_erases(
+    erases: Sequence[tuple[int, int]], writes: Mapping[int, bytes]
+) -> tuple[list[Segment], list[tuple[int, int]]]:
+    """What is to be held by ranges that are erased and written, and the ranges that are erased alone.
+
+    A write outside of every erased range changes its own bytes.
+    """
+    from boardflash.image.model import Segment
+
+    segments: list[Segment] = []
+    blank: list[tuple[int, int]] = []
+    inside: set[int] = set()
+    for start, size in erases:
+        content = bytearray(ERASED * size)
+        own = {at: data for at, data in writes.items() if start <= at and at + len(data) <= start + size}
+        for at, data in own.items():
+            content[at - start : at - start + len(data)] = data
+        inside |= own.keys()
+        if own:
+            segments.append(Segment(start, bytes(content), f"gdb, {start:#010x}"))
+        else:
+            blank.append((start, size))
+    segments += [Segment(at, data, f"gdb, {at:#010x}") for at, data in writes.items() if at not in inside]
+    return segments, blank
