@@ -195,7 +195,8 @@ void loader_main(void)
 	for (uint32_t region = 0; region < MAILBOX_REGIONS; region++) {
 		drop_tickets(region); /* an earlier run may have left some in RAM */
 	}
-	publish(LOADER_READY, 0);
+	bf_mailbox.session++;
+	publish(LOADER_READY, bf_mailbox.session);
 	for (;;) {
 		enum progress internal;
 		enum progress qspi;

@@ -29,6 +29,7 @@ void unpack_begin(struct unpack *unpack, const uint8_t *in, uint8_t *out, uint32
 	unpack->literals = 0;
 	unpack->match = 0;
 	unpack->match_follows = false;
+	unpack->bad = false;
 }
 
 /* The next length, or distance and length; false where it leads out of the output. */
@@ -52,7 +53,7 @@ static bool read_sequence(struct unpack *unpack)
 
 bool unpack_to(struct unpack *unpack, const uint8_t *target)
 {
-	while (unpack->out < target) {
+	while (!unpack->bad && unpack->out < target) {
 		uint32_t wanted = (uint32_t)(target - unpack->out);
 
 		if (unpack->literals > 0) {
@@ -70,9 +71,9 @@ bool unpack_to(struct unpack *unpack, const uint8_t *target)
 			for (; count > 0; count--) {
 				*unpack->out++ = *from++;
 			}
-		} else if (!read_sequence(unpack)) {
-			return false;
+		} else {
+			unpack->bad = !read_sequence(unpack);
 		}
 	}
-	return true;
+	return !unpack->bad;
 }

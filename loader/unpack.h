@@ -14,6 +14,7 @@ struct unpack {
 	uint32_t distance;
 	uint32_t token;
 	bool match_follows;
+	bool bad; /* found to be no LZ4 block */
 };
 
 void unpack_begin(struct unpack *unpack, const uint8_t *in, uint8_t *out, uint32_t length);

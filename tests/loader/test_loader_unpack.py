@@ -128,18 +128,10 @@ MALFORMED = {
 }
 
 
-#: Of these the chip's page 0 is right: that page 1 is not shows while page 0 is being programmed.
-LOOKED_AHEAD = pytest.mark.xfail(
-    strict=True,
-    reason="qspi.c begin_page ignores what job_has says of the next page; asked again, unpack.c goes on with"
-    " the bad match",
-)
-EARLY = ("distance before the start, far", "literals far past the end")
 CASES = [
     pytest.param(
         region,
         name,
-        marks=[LOOKED_AHEAD] if region == REGION_QSPI and name not in EARLY else [],
         id=f"{name}-{'qspi' if region == REGION_QSPI else 'internal'}",
     )
     for name in MALFORMED

@@ -24,6 +24,12 @@ class Ring:
         self.submitted: tuple[list[Command], list[Command]] = ([], [])
         self.link = SimpleNamespace(now=lambda: 0.0, pause=lambda s: None, write_memory=lambda a, d: None)
 
+    def next_sequence(self, region: int) -> int:
+        return len(self.submitted[region])
+
+    def marker(self, region: int, sequence: int) -> int:
+        return sequence + 1
+
     def free_slots(self, region: int) -> int:
         return 16 - len(self.submitted[region])
 

@@ -16,11 +16,6 @@ from devices import INTERNAL, KIB, QSPI, Device, cleared, device, firmware, nois
 from rig import VECTORS
 
 GRANULE = 4 * KIB
-STALE_MARKER = pytest.mark.xfail(
-    strict=True,
-    reason="a marker that an earlier run has left in RAM is right for the same data again: the command begins"
-    " before they have come, with whatever lies in its buffer",
-)
 
 
 @pytest.fixture
@@ -228,7 +223,6 @@ def test_packed_copied_raw_and_blank_in_one_image(board: Device, seed: int) -> N
     assert report.bytes_sent < len(image) - report.bytes_copied
 
 
-@STALE_MARKER
 def test_the_same_image_again_finds_no_command_begun_before_its_data_came(board: Device) -> None:
     """The device keeps its power, and so its RAM, but another tool has blanked the chip."""
     image = noise(100 * KIB, 100)
@@ -238,7 +232,7 @@ def test_the_same_image_again_finds_no_command_begun_before_its_data_came(board:
         assert board.holds(QSPI, len(image)) == image
 
 
-@pytest.mark.parametrize("markers", [pytest.param("kept", marks=STALE_MARKER), "lost"])
+@pytest.mark.parametrize("markers", ["kept", "lost"])
 def test_a_marker_left_in_ram_is_not_taken_for_new(
     board: Device, monkeypatch: pytest.MonkeyPatch, markers: str
 ) -> None:

@@ -6,6 +6,7 @@ absolute, as the core's bus has them: a QSPI byte is at `window + offset` althou
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
@@ -95,7 +96,7 @@ RESULT_OFFSET = 0  # in struct command
 REQUEST_OFFSET = 24
 TICKET_OFFSET = 52
 RESULT_LAYOUT = struct.Struct("<II16s")
-MAILBOX_SIZE = SLOTS_OFFSET + MAILBOX_REGIONS * MAILBOX_SLOTS * COMMAND_SIZE
+MAILBOX_SIZE = SLOTS_OFFSET + MAILBOX_REGIONS * MAILBOX_SLOTS * COMMAND_SIZE + 4  # and the session's number
 
 IDENTITY_LAYOUT = struct.Struct("<6s6sBB2x")
 MCU_IDENTITY_LAYOUT = struct.Struct("<I3II2III")
@@ -115,7 +116,7 @@ class Command:
     buffer: int = 0  # in target RAM, between buffers_base and buffers_end
     argument: int = 0  # row of the chip table, granule, source of a copy, or where an LZ4 block expands to
     marker_at: int = 0  # where `marker` comes when the data have come; 0: they are there
-    marker: int = 0
+    marker: int = 0  # see `marker_of`
 
     def pack(self, ticket: int) -> bytes:
         """A whole slot; its last word hands the command over."""
@@ -129,6 +130,12 @@ class Command:
             self.marker,
             ticket,
         )
+
+
+def marker_of(session: int, region: int, ticket: int) -> int:
+    """The word behind a command's data. Never twice the same: data of an earlier command may lie in RAM."""
+    words = struct.pack("<3I", session, region, ticket & MASK32)
+    return int.from_bytes(hashlib.blake2s(words, digest_size=4).digest(), "little")
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,14 @@ class LoaderSession:
         self._submitted[region] = first + len(commands) & p.MASK32
         return first
 
+    def next_sequence(self, region: int) -> int:
+        """The running number of the next command that is submitted."""
+        return self._submitted[region]
+
+    def marker(self, region: int, sequence: int) -> int:
+        """What may follow the data of the command with this running number, and of no other."""
+        return p.marker_of(self.heads.state_detail, region, sequence + 1)
+
     def poll(self) -> Heads:
         """Where both rings stand: one link read. Raises if the loader has faulted."""
         heads = self._read_heads()

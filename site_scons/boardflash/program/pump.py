@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import replace
 
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.image.model import digest_of
 from boardflash.loader.protocol import REGION_NUMBERS, Command, Operation, Result
 from boardflash.loader.session import LoaderSession
 from boardflash.program.buffers import BufferPool
@@ -137,10 +136,11 @@ class Pump:
         flights: list[Flight] = []
         data: list[tuple[int, bytes]] = []
         size = 0
+        first = self._session.next_sequence(region)
         while (step := lane.peek_step()) is not None and len(commands) < self._session.free_slots(region):
             if data and size + len(step.upload) > BURST_BYTES:
                 break
-            loaded = self._load(region, step)
+            loaded = self._load(region, step, self._session.marker(region, first + len(commands)))
             if loaded is None:
                 break
             lane.take()
@@ -153,7 +153,7 @@ class Pump:
         if not commands:
             return False
         self._changing |= any(command.operation in CHANGING for command in commands)
-        first = self._session.submit_all(region, commands)
+        self._session.submit_all(region, commands)
         if not lane.flights:
             lane.head_since = self._session.link.now()
         for index, flight in enumerate(flights):
@@ -164,7 +164,7 @@ class Pump:
             self._session.link.write_memory(address, payload)
         return True
 
-    def _load(self, region: int, step: Step) -> tuple[Command, int | None, bytes] | None:
+    def _load(self, region: int, step: Step, marker: int) -> tuple[Command, int | None, bytes] | None:
         """The command with its buffer, and what must be written there; None while there is no room."""
         command = Command(step.operation, step.address, step.length, 0, step.argument)
         if step.expands:
@@ -183,14 +183,8 @@ class Pump:
         buffer = self._allocate(len(payload) + MARKER_BYTES)
         if buffer is None:
             return None
-        marker = digest_of(payload)[:MARKER_BYTES]
-        command = replace(
-            command,
-            buffer=buffer,
-            marker_at=buffer + len(payload),
-            marker=int.from_bytes(marker, "little"),
-        )
-        return command, buffer, payload + marker
+        command = replace(command, buffer=buffer, marker_at=buffer + len(payload), marker=marker)
+        return command, buffer, payload + marker.to_bytes(MARKER_BYTES, "little")
 
     def _allocate(self, size: int) -> int | None:
         if size > self._pool.size:
