@@ -44,10 +44,10 @@ def by_hand(*parts: tuple[bytes, int, int] | bytes) -> tuple[bytes, bytes]:
     """A block of (literals, distance, match) and last literals, and what it stands for."""
     block, data = b"", bytearray()
     for part in parts:
-        literals, distance, match = part if isinstance(part, tuple) else (part, None, 4)
-        block += sequence(literals, distance, match)
+        literals, distance, match = part if isinstance(part, tuple) else (part, 0, 0)
+        block += sequence(literals, distance or None, match)
         data += literals
-        for _ in range(match if distance else 0):
+        for _ in range(match):
             data.append(data[-distance])
     assert lz4.block.decompress(block, uncompressed_size=len(data)) == data
     return block, bytes(data)
