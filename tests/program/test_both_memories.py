@@ -71,16 +71,8 @@ def test_both_take_as_long_as_the_slower_one_alone(
     assert both.seconds < 1.05 * alone_s
 
 
-BEHIND_THE_BURST = pytest.mark.xfail(
-    strict=True,
-    reason="when the chip's erase is decided, up to 64 KiB for internal flash are on the link (0.19 s):"
-    " so long the chip stands still",
-)
-
-
-@BEHIND_THE_BURST
 def test_the_chip_s_first_erase_does_not_wait_for_internal_flash_s_data(tmp_path: Path) -> None:
-    """Internal flash is decided first: there is less of it."""
+    """Internal flash is decided first. One command of its data may be on the link then, no burst."""
     old = noise(128 * KIB, 4)
     new = old[:4096] + bytes([old[4096] ^ 0xFF]) + old[4097:]
     begun_s = []
@@ -92,7 +84,7 @@ def test_the_chip_s_first_erase_does_not_wait_for_internal_flash_s_data(tmp_path
             described = replace(found.rig.board, boot_guard="never")
             found.flash({address: images[address] for address in addresses}, described)
             begun_s.append(next(c.begin_ps for c in found.changes if c.region == "qspi") / PS)
-    assert begun_s[1] - begun_s[0] < 0.02
+    assert begun_s[1] - begun_s[0] < 0.06
 
 
 # In this order

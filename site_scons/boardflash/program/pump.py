@@ -32,6 +32,8 @@ CHUNK_MAX = {REGION_NUMBERS["internal"]: 16 * 1024, REGION_NUMBERS["qspi"]: 64 *
 CHUNKS_IN_RAM = 4
 #: So much data goes in one call, whatever the number of commands that it is for.
 BURST_BYTES = 64 * 1024
+#: And so much while the other region waits for something: it must not stand still for the length of a call.
+SHORT_BURST_BYTES = 8 * 1024
 MARKER_BYTES = 4
 
 CHANGING = (Operation.ERASE, Operation.PROGRAM, Operation.COPY, Operation.PROGRAM_LZ4)
@@ -126,11 +128,15 @@ class Pump:
                 lane.waiting = None
                 self._bring(region, item.step)
                 return True
-            if item is not None and self._hand_over(region, lane):
+            others_wait = any(
+                other.idle and not other.exhausted for other in lanes.values() if other is not lane
+            )
+            most = SHORT_BURST_BYTES if others_wait else BURST_BYTES
+            if item is not None and self._hand_over(region, lane, most):
                 return True
         return False
 
-    def _hand_over(self, region: int, lane: Queue) -> bool:
+    def _hand_over(self, region: int, lane: Queue, most: int) -> bool:
         """Commands that go together, in one write of the ring, and their data behind them in another."""
         commands: list[Command] = []
         flights: list[Flight] = []
@@ -138,7 +144,7 @@ class Pump:
         size = 0
         first = self._session.next_sequence(region)
         while (step := lane.peek_step()) is not None and len(commands) < self._session.free_slots(region):
-            if data and size + len(step.upload) > BURST_BYTES:
+            if data and size + len(step.upload) > most:
                 break
             loaded = self._load(region, step, self._session.marker(region, first + len(commands)))
             if loaded is None:
