@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 import signal
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from boardflash.cli.arguments import GDB_PORT
@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
         server = Server(device, services, teller.note, device.save)
         try:
             teller.note(simulated_line(board.name, str(serial)))
-            _until_stopped(server.stop)
-            for name, port in server.ports.items():
-                teller.note(f"{name}: 127.0.0.1:{port}")
-            server.run()
+            with _signals_to(server.wakeup_fd):
+                for name, port in server.ports.items():
+                    teller.note(f"{name}: 127.0.0.1:{port}")
+                server.run()
         finally:
             server.close()
             device.close()
@@ -104,11 +104,15 @@ def board_map(board: Board) -> BoardMap:
     )
 
 
-def _until_stopped(stop: Callable[[], None]) -> None:
-    """Ctrl-C and SIGTERM end the server in good order."""
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        stop()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, note)
+@contextmanager
+def _signals_to(wakeup_fd: int) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end the server in good order; also one that the programmer held back for a while."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda _number, _frame: None) for number in numbers]
+    fd_before = signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(fd_before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

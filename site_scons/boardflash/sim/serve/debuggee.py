@@ -8,11 +8,11 @@ set its controller up; once the firmware has run, the debugger sees what the cor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from boardflash.sim.serve.boardmap import BoardMap
-from boardflash.sim.serve.breakpoints import Breakpoints
+from boardflash.sim.serve.breakpoints import BKPT, Breakpoints
 from boardflash.sim.serve.wire import Wire
 from boardflash.sim.target import BusFault, Target
 
@@ -94,15 +94,24 @@ class Debuggee:
             return
         if self.breakpoints.kind_at(self.pc) is not None:
             self.step()
+        self._skip_bkpt()
         self._changed()
         self.wire.spend()
         self.target.resume()
 
     def step(self) -> None:
         self._changed()
+        self._skip_bkpt()
         self.wire.spend()
         with self.breakpoints.lifted(self.pc):
             self.target.step()
+
+    def _skip_bkpt(self) -> None:
+        """From a BKPT that the firmware itself has (it would stop there for ever)."""
+        pc = self.pc
+        with suppress(BusFault):
+            if self.breakpoints.kind_at(pc) is None and self.wire.read(pc, 2)[1] == BKPT[1]:
+                self.write_register(PC, pc + 2)
 
     def reset(self, *, halt: bool) -> None:
         self.wire.spend()
@@ -143,7 +152,8 @@ class Debuggee:
         """Noted until `flash_done`. ValueError outside of flash."""
         if self.map.flash_at(address, len(data)) is None:
             raise ValueError(f"{len(data)} bytes at {address:#010x} are in no flash")
-        self._writes[address] = data
+        if data:
+            self._writes[address] = data
 
     def flash_done(self) -> None:
         """Erase, program and verify what was noted; the core is then halted at its reset vector."""

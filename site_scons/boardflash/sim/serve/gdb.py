@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from boardflash.errors import BoardflashError, ExitCode
+from boardflash.errors import BoardflashError
 from boardflash.sim.serve import boardmap, monitor
 from boardflash.sim.serve.debuggee import Debuggee
 from boardflash.sim.serve.rsp import (
@@ -45,8 +45,6 @@ class GdbClient:
     def __init__(self, debuggee: Debuggee, tell: Callable[[str], None] = lambda line: None) -> None:
         self.debuggee = debuggee
         self.closed = False
-        self.interrupted = False
-        """Ctrl-C reached the programmer: the server is to end."""
         self._tell = tell
         self._decoder = Decoder()
         self._acknowledging = True
@@ -114,7 +112,6 @@ class GdbClient:
             reply = BAD_REQUEST
         except BoardflashError as error:
             self._tell(f"gdb: {error}")
-            self.interrupted = error.code == ExitCode.INTERRUPTED
             reply = b"E." + str(error).encode()
         return acknowledge + (self._send(reply) if reply is not None else b"")
 

@@ -111,9 +111,13 @@ class Server:
     def ports(self) -> dict[str, int]:
         return {service.name: int(service.listener.getsockname()[1]) for service in self._services}
 
+    @property
+    def wakeup_fd(self) -> int:
+        """Any byte written there ends `run`, as `signal.set_wakeup_fd` does it."""
+        return self._wake.fileno()
+
     def stop(self) -> None:
-        """End `run`; may be called by a signal handler or another thread."""
-        self._stopping = True
+        """End `run`; may be called by another thread."""
         with contextlib.suppress(OSError):
             self._wake.send(b"!")
 
@@ -123,8 +127,8 @@ class Server:
             for key, _ in self._selector.select(0 if running else None):
                 service = key.data
                 if service is None:
-                    break
-                if key.fileobj is service.listener:
+                    self._stopping = True
+                elif key.fileobj is service.listener:
                     self._accept(service)
                 else:
                     self._receive(service, waited=not running)
