@@ -59,7 +59,8 @@ class Lane:
         self.differs = False
         self.surveyed = False
         self.cleared = False  # nothing can be refused here any more
-        self.guarded = False  # the vector table's unit is erased, or needs no guard
+        # The vector table's unit is erased, or needs no guard; only internal flash has one.
+        self.guarded = image.name != "internal"
         self.verified = False  # all but the vector table's unit
         self.work: RegionWork | None = None
         self._session = session
