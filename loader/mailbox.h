@@ -2,9 +2,9 @@
  *
  * The host writes a command into the next slot of a region's ring; the slot's last word, its ticket, hands it over.
  * (One block write of the debug port goes upwards, so what stands before the ticket is there before it.) A command may
- * be handed over before its data: then it is taken when the word behind the data, its marker, has come. No two markers
- * are the same, of this run or of an earlier one whose data may still lie in RAM: the host makes them of region, ticket
- * and the session's number, which `state_detail` tells. The loader works through the
+ * be handed over before its data: then it is taken when the word behind the data, its marker, has come. No marker is 0,
+ * and no two of a session are the same: the loader clears the buffers when it starts, since an earlier run's data, markers
+ * among them, may still lie there. The loader works through the
  * ring in order, writes each result into its slot and then its `completed` count. slot = count % MAILBOX_SLOTS, ticket =
  * count + 1. A failed command stops its ring: `error` is set, `completed` stays on the failed command, and nothing more
  * of that ring is taken until the host writes `acknowledge` = 1 (which drops all that was submitted: every ticket,
@@ -118,7 +118,7 @@ struct mailbox_head {
     uint32_t magic;
     uint32_t version;
     uint32_t state;
-    uint32_t state_detail; /* READY: the session's number; FAILED: the step of the set-up */
+    uint32_t state_detail;
     uint32_t completed[MAILBOX_REGIONS];
     uint32_t error[MAILBOX_REGIONS]; /* enum status of the command that stopped the ring */
     uint32_t millivolts;             /* measured supply, 0 = not measured */
@@ -132,7 +132,6 @@ struct mailbox {
     uint32_t supply_mv;                    /* written by the host before the start: what the probe measured */
     struct fault_record fault;
     struct command slots[MAILBOX_REGIONS][MAILBOX_SLOTS];
-    uint32_t session; /* one more at each start; neither side clears it: whatever was there before will do */
 };
 
 #endif

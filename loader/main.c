@@ -9,6 +9,8 @@
 #define REGION_QSPI     1u
 
 extern volatile struct mailbox bf_mailbox;
+extern uint32_t bf_buffers_start[];
+extern uint32_t bf_buffers_end[];
 
 struct ring {
 	bool active;
@@ -114,6 +116,14 @@ static void drop_tickets(uint32_t region)
 	}
 }
 
+/* What an earlier run has left there must not be taken for data, or markers, of this one. */
+static void clear_buffers(void)
+{
+	for (uint32_t *word = bf_buffers_start; word < bf_buffers_end; word++) {
+		*word = 0;
+	}
+}
+
 static void acknowledge(uint32_t region)
 {
 	drop_tickets(region);
@@ -195,8 +205,8 @@ void loader_main(void)
 	for (uint32_t region = 0; region < MAILBOX_REGIONS; region++) {
 		drop_tickets(region); /* an earlier run may have left some in RAM */
 	}
-	bf_mailbox.session++;
-	publish(LOADER_READY, bf_mailbox.session);
+	clear_buffers();
+	publish(LOADER_READY, 0);
 	for (;;) {
 		enum progress internal;
 		enum progress qspi;

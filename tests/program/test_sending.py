@@ -233,10 +233,6 @@ def test_the_same_image_again_finds_no_command_begun_before_its_data_came(board:
         assert board.holds(QSPI, len(image)) == image
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the session's number lies in low RAM: firmware that clears it brings the last run's markers back",
-)
 def test_firmware_that_clears_its_variables_between_two_runs_makes_no_marker_come_again(
     board: Device,
 ) -> None:

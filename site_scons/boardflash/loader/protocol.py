@@ -96,7 +96,7 @@ RESULT_OFFSET = 0  # in struct command
 REQUEST_OFFSET = 24
 TICKET_OFFSET = 52
 RESULT_LAYOUT = struct.Struct("<II16s")
-MAILBOX_SIZE = SLOTS_OFFSET + MAILBOX_REGIONS * MAILBOX_SLOTS * COMMAND_SIZE + 4  # and the session's number
+MAILBOX_SIZE = SLOTS_OFFSET + MAILBOX_REGIONS * MAILBOX_SLOTS * COMMAND_SIZE
 
 IDENTITY_LAYOUT = struct.Struct("<6s6sBB2x")
 MCU_IDENTITY_LAYOUT = struct.Struct("<I3II2III")
@@ -132,10 +132,13 @@ class Command:
         )
 
 
-def marker_of(session: int, region: int, ticket: int) -> int:
-    """The word behind a command's data. Never twice the same: data of an earlier command may lie in RAM."""
-    words = struct.pack("<3I", session, region, ticket & MASK32)
-    return int.from_bytes(hashlib.blake2s(words, digest_size=4).digest(), "little")
+def marker_of(epoch: int, region: int, ticket: int) -> int:
+    """The word behind a command's data: never twice the same in a session, and never 0, as the buffers start.
+
+    `epoch` counts how often the rings were cleared, after which tickets begin at 1 again.
+    """
+    words = struct.pack("<3I", epoch, region, ticket & MASK32)
+    return int.from_bytes(hashlib.blake2s(words, digest_size=4).digest(), "little") | 1
 
 
 @dataclass(frozen=True)

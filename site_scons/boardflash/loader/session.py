@@ -86,6 +86,7 @@ class LoaderSession:
         self.artefact = artefact
         self.heads = Heads(0, 0, 0, 0, (0, 0), (0, 0), 0)
         self._submitted = [0] * p.MAILBOX_REGIONS
+        self._epoch = 0
         self._in_flight: list[dict[int, Command]] = [{} for _ in range(p.MAILBOX_REGIONS)]
 
     @property
@@ -186,7 +187,7 @@ class LoaderSession:
 
     def marker(self, region: int, sequence: int) -> int:
         """What may follow the data of the command with this running number, and of no other."""
-        return p.marker_of(self.heads.state_detail, region, sequence + 1)
+        return p.marker_of(self._epoch, region, sequence + 1)
 
     def poll(self) -> Heads:
         """Where both rings stand: one link read. Raises if the loader has faulted."""
@@ -259,6 +260,7 @@ class LoaderSession:
             self.link.pause(0.001)
         self._submitted[region] = 0
         self._in_flight[region].clear()
+        self._epoch += 1
         self.poll()
 
     def run(self, region: int, command: Command, timeout_s: float, idle_s: float = 0.001) -> Result:
