@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import sys
@@ -189,3 +190,25 @@ def test_a_board_without_a_twin_is_told(
     monkeypatch.setenv("BOARDFLASH_STATE_DIR", str(state))
     assert main([*SERVE, "--twin", "nobody"]) == ExitCode.NO_PROBE
     assert 'no simulated board is named "nobody"' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as on POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_load_ends_it_in_good_order(state: Path, number: signal.Signals) -> None:
+    """The programmer finishes what it has begun, gdb gets an error, the server ends with 0."""
+    size = 0x40_0000
+    with (
+        serving(state, "--gdb", "0", "--serial", f"7460421{number:02}") as server,
+        RspClient(server.port("gdb")) as client,
+    ):
+        assert client.ask(f"vFlashErase:90000000,{size:x}") == b"OK"
+        for at in range(0, size, 0x2000):
+            part = random.Random(at).randbytes(0x2000)
+            assert client.ask(b"vFlashWrite:%x:" % (0x90000000 + at) + part) == b"OK"
+        client.send(encode(b"vFlashDone"))
+        time.sleep(1.0)
+        assert server.process.poll() is None
+        assert server.stop(number) == 0
+        answer = client.reply()
+    assert answer.startswith(b"E.interrupted"), answer
+    assert server.lines[-1].endswith("done")

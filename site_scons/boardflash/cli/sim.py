@@ -10,6 +10,7 @@ import argparse
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from boardflash.cli.arguments import GDB_PORT
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     board = board_of(arguments)
     serial = arguments.serial or int(default_serial(board.name))
     gdb_port = GDB_PORT if arguments.gdb is None and arguments.bitbang is None else arguments.gdb
+    signals: list[int] = []
     with Teller() as teller, ProbeLock(f"sim-{serial}"):
         twin = arguments.twin or board.name
         device, wire_faults = simulated_board(twin, serial, dict(arguments.fault), where="sim serve")
@@ -46,13 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
             )
         services: dict[str, tuple[int, Callable[[], Client]]] = {}
         if gdb_port is not None:
-            services["gdb"] = (gdb_port, _gdb(arguments, board, device, serial, teller))
+            connect = _gdb(arguments, board, device, serial, teller, lambda: bool(signals))
+            services["gdb"] = (gdb_port, connect)
         if arguments.bitbang is not None:
             services["bitbang"] = (arguments.bitbang, _bitbang(device))
         server = Server(device, services, teller.note, device.save)
         try:
             teller.note(simulated_line(board.name, str(serial)))
-            with _signals_to(server.wakeup_fd):
+            with _signals_to(server.wakeup_fd, signals):
                 for name, port in server.ports.items():
                     teller.note(f"{name}: 127.0.0.1:{port}")
                 server.run()
@@ -64,7 +67,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _gdb(
-    arguments: argparse.Namespace, board: Board, device: SimulatedBoard, serial: int, teller: Teller
+    arguments: argparse.Namespace,
+    board: Board,
+    device: SimulatedBoard,
+    serial: int,
+    teller: Teller,
+    interrupted: Callable[[], bool],
 ) -> Callable[[], Client]:
     from boardflash.cli.sim_programmer import BoardLink, BoardProgrammer
     from boardflash.sim.serve.debuggee import Debuggee
@@ -73,7 +81,7 @@ def _gdb(
 
     loader = cached_loader(board, toolchain_of(arguments))
     link = BoardLink(Wire(device), str(serial), device.twin.supply_mv)
-    programmer = BoardProgrammer(board, loader, link, teller)
+    programmer = BoardProgrammer(board, loader, link, teller, interrupted)
     debuggee = Debuggee(device, board_map(board), programmer, device.save)
     return lambda: GdbClient(debuggee, teller.note)
 
@@ -105,10 +113,14 @@ def board_map(board: Board) -> BoardMap:
 
 
 @contextmanager
-def _signals_to(wakeup_fd: int) -> Iterator[None]:
+def _signals_to(wakeup_fd: int, seen: list[int]) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the server in good order; also one that the programmer held back for a while."""
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda _number, _frame: None) for number in numbers]
+    before = [signal.signal(number, note) for number in numbers]
     fd_before = signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
     try:
         yield

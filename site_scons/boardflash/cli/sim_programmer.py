@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -86,12 +86,21 @@ class BoardLink:
 class BoardProgrammer:
     """The `Programmer` of sim/serve: erases are planned, what is there already is not written again."""
 
-    def __init__(self, board: Board, loader: LoaderArtefact, link: BoardLink, teller: Teller) -> None:
+    def __init__(
+        self,
+        board: Board,
+        loader: LoaderArtefact,
+        link: BoardLink,
+        teller: Teller,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        """`interrupted` is asked before flash is touched; from then on the programmer sees to it itself."""
         self._board = board
         self._loader = loader
         # The programmer names its one user's class; of that it takes what BoardLink has.
         self._link = cast("Link", link)
         self._teller = teller
+        self._interrupted = interrupted
 
     def program(self, erases: Sequence[tuple[int, int]], writes: Mapping[int, bytes]) -> None:
         from boardflash.program.access import erase_range
@@ -120,6 +129,8 @@ class BoardProgrammer:
         reference = LoaderRef(loader.elf, loader.sha256, loader.toolchain, loader.protocol)
         with tempfile.TemporaryDirectory(prefix="boardflash-load-") as folder:
             plan = make_plan(self._board, split(segments, regions), reference, (), Path(folder))
+            if self._interrupted():
+                raise BoardflashError("interrupted; nothing has been changed", code=ExitCode.INTERRUPTED)
             report = flash(plan, self._link, FlashOptions(reset_run=False))
         self._teller.lines(f"gdb: {line}" for line in report.lines())
 
