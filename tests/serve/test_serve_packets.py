@@ -402,6 +402,10 @@ def test_the_window_is_read_by_the_loader_until_code_has_run(gdb: Gdb) -> None:
     assert gdb.programmer.reads == [(0x90000000, 0x10000), (0x90010000, 0x10000)]
     assert gdb.ask("m90000020,1") == "02" and len(gdb.programmer.reads) == 2
     assert gdb.register(4) == 0x44  # registers are as before, too
+    gdb.debuggee.disturbed()  # another client had the board in hand
+    assert gdb.ask("m90000020,1") == "E0e"
+    gdb.monitor("reset halt")
+    assert gdb.ask("m90000020,1") == "02" and len(gdb.programmer.reads) == 3
     gdb.start_at(CODE)
     gdb.ask("s")
     assert gdb.ask("m90000020,1") == "E0e"  # as the core would see it

@@ -184,6 +184,12 @@ def test_a_wrong_command_line(
     assert part in capsys.readouterr().err
 
 
+def test_help_tells_the_ports(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sim", "serve", "--help"]) == ExitCode.OK
+    said = capsys.readouterr().out
+    assert "default 3333" in said and "default 3335" in said and "exit codes:" in said
+
+
 def test_a_board_without_a_twin_is_told(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

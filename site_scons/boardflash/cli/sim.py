@@ -10,6 +10,7 @@ import argparse
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from boardflash.description.model import Board
     from boardflash.sim.board import SimulatedBoard
     from boardflash.sim.serve.boardmap import BoardMap
+    from boardflash.sim.serve.debuggee import Debuggee
     from boardflash.sim.serve.server import Client
 
 TCK_HZ = 2_000_000  # what OpenOCD's stock script for this family allows after reset: HCLK / 6 is 2.67 MHz
@@ -35,7 +37,6 @@ def run(arguments: argparse.Namespace) -> int:
 
     board = board_of(arguments)
     serial = arguments.serial or int(default_serial(board.name))
-    gdb_port = GDB_PORT if arguments.gdb is None and arguments.bitbang is None else arguments.gdb
     signals: list[int] = []
     with Teller() as teller, ProbeLock(f"sim-{serial}"):
         twin = arguments.twin or board.name
@@ -46,12 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
                 where="--fault",
                 code=ExitCode.USAGE,
             )
-        services: dict[str, tuple[int, Callable[[], Client]]] = {}
-        if gdb_port is not None:
-            connect = _gdb(arguments, board, device, serial, teller, lambda: bool(signals))
-            services["gdb"] = (gdb_port, connect)
-        if arguments.bitbang is not None:
-            services["bitbang"] = (arguments.bitbang, _bitbang(device))
+        services = _services(arguments, board, device, teller, lambda: bool(signals))
         server = Server(device, services, teller.note, device.save)
         try:
             teller.note(simulated_line(board.name, str(serial)))
@@ -66,33 +62,48 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitCode.OK)
 
 
-def _gdb(
+def _services(
     arguments: argparse.Namespace,
     board: Board,
     device: SimulatedBoard,
-    serial: int,
     teller: Teller,
     interrupted: Callable[[], bool],
-) -> Callable[[], Client]:
+) -> dict[str, tuple[int, Callable[[], Client]]]:
+    """What is offered: by name the port, and what makes a client of a connection."""
+    services: dict[str, tuple[int, Callable[[], Client]]] = {}
+    debuggee = None
+    gdb_port = GDB_PORT if arguments.gdb is None and arguments.bitbang is None else arguments.gdb
+    if gdb_port is not None:
+        from boardflash.sim.serve.gdb import GdbClient
+
+        debuggee = _debuggee(arguments, board, device, teller, interrupted)
+        services["gdb"] = (gdb_port, partial(GdbClient, debuggee, teller.note))
+    if arguments.bitbang is not None:
+        from boardflash.sim.serve.adiv5 import DebugPort
+        from boardflash.sim.serve.jtag import NO_DPIDR, JtagChain
+        from boardflash.sim.serve.remote_bitbang import BitbangClient, Pins
+
+        pins = Pins(JtagChain(DebugPort(device, dpidr=NO_DPIDR, clock_hz=TCK_HZ)))
+        disturbs = (debuggee.disturbed,) if debuggee is not None else ()
+        services["bitbang"] = (arguments.bitbang, partial(BitbangClient, pins, *disturbs))
+    return services
+
+
+def _debuggee(
+    arguments: argparse.Namespace,
+    board: Board,
+    device: SimulatedBoard,
+    teller: Teller,
+    interrupted: Callable[[], bool],
+) -> Debuggee:
     from boardflash.cli.sim_programmer import BoardLink, BoardProgrammer
     from boardflash.sim.serve.debuggee import Debuggee
-    from boardflash.sim.serve.gdb import GdbClient
     from boardflash.sim.serve.wire import Wire
 
     loader = cached_loader(board, toolchain_of(arguments))
-    link = BoardLink(Wire(device), str(serial), device.twin.supply_mv)
+    link = BoardLink(Wire(device), device.state.serial, device.twin.supply_mv)
     programmer = BoardProgrammer(board, loader, link, teller, interrupted)
-    debuggee = Debuggee(device, board_map(board), programmer, device.save)
-    return lambda: GdbClient(debuggee, teller.note)
-
-
-def _bitbang(device: SimulatedBoard) -> Callable[[], Client]:
-    from boardflash.sim.serve.adiv5 import DebugPort
-    from boardflash.sim.serve.jtag import NO_DPIDR, JtagChain
-    from boardflash.sim.serve.remote_bitbang import BitbangClient, Pins
-
-    pins = Pins(JtagChain(DebugPort(device, dpidr=NO_DPIDR, clock_hz=TCK_HZ)))
-    return lambda: BitbangClient(pins)
+    return Debuggee(device, board_map(board), programmer, device.save)
 
 
 def board_map(board: Board) -> BoardMap:

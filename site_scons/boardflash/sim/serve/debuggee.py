@@ -203,6 +203,10 @@ class Debuggee:
                 self.wire.write(base, content)
             self._as_reset = True
 
+    def disturbed(self) -> None:
+        """Somebody else has had the board in hand: it may be no longer as we know it."""
+        self._changed()
+
     def _changed(self) -> None:
         """The board is no longer as a reset leaves it, or its flash not as it was."""
         self._as_reset = False

@@ -9,6 +9,7 @@ ends the session. Runs of bits with TMS = 0 are taken out of a packet at once: c
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from boardflash.sim.serve.jtag import JtagChain, State
@@ -111,8 +112,10 @@ class BitbangClient:
     running = False
     """The wire alone moves the board's time."""
 
-    def __init__(self, pins: Pins) -> None:
+    def __init__(self, pins: Pins, disturbs: Callable[[], None] = lambda: None) -> None:
+        """`disturbs` tells another client of the same board that somebody else moves it."""
         self.pins = pins
+        self._disturbs = disturbs
         pins.closed = False
 
     @property
@@ -122,6 +125,7 @@ class BitbangClient:
     def receive(self, data: bytes, waited: float) -> bytes:
         """The answer to a packet that came `waited` seconds after the last answer."""
         self.pins.pass_pause(waited)
+        self._disturbs()
         return self.pins.take(data)
 
     def poll(self) -> bytes:
