@@ -269,7 +269,7 @@ APPENDED = [
         "[internal]\nsize = 2_097_152",
         "acme.toml: [internal] size = 2097152: STM32F746NG has 1048576 bytes of internal flash",
     ),
-    ("[internal]\nbase = 1", "acme.toml: [internal] base: unknown key; known are size"),
+    ("[internal]\nbase = 1", "acme.toml: [internal] base: unknown key; known are loader, size"),
     (
         "[qspi.chip.w25q64jv]\npage_size = 1",
         'acme.toml: [qspi.chip.w25q64jv]: unknown table; did you mean "w25q128jv"?',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from boardflash.description.amend import apply_override, refuse_fixed
@@ -17,22 +18,24 @@ from boardflash.description.toml_tables import Table, check_head
 from boardflash.errors import BoardflashError
 
 BOARD_KEYS = ("schema", "name", "title", "mcu", "probe", "qspi", "internal", "protect", "boot_guard")
-_QSPI_KEYS = ("bank", "chips", "clock_hz_max", "pins", "chip")
+_QSPI_KEYS = ("bank", "chips", "clock_hz_max", "pins", "chip", "loader")
 _FIXED_CHIP_KEYS = ("schema", "name", "jedec_id", "vendor", "title", "assumed")
 
 
-def parse_board(data: Mapping[str, Any], file: str, stem: str, library: Library) -> Board:
-    """The board that `data` describes; `library` finds its chips and its die."""
+def parse_board(
+    data: Mapping[str, Any], file: str, stem: str, library: Library, folder: Path = Path()
+) -> Board:
+    """The board that `data` describes; `library` finds its chips and its die, in `folder` lies its file."""
     top = Table(data, file, "", BOARD_KEYS)
     name = check_head(top, stem)
     part, die = _part(top, library)
     assumptions: list[Assumption] = []
     probe = _probe(top, assumptions)
     qspi, overrides = _qspi(top, part, die, library)
-    protects = protected_ranges(top, has_qspi=qspi is not None)
-    regions = [internal_region(top, die.mcu, part, protects)]
-    if qspi:
-        regions.append(qspi_region(top, die.mcu, qspi.chips, protects))
+    protects = protected_ranges(top, has_qspi="qspi" in top)
+    regions = [internal_region(top, die.mcu, part, protects, folder)]
+    if "qspi" in top:
+        regions.append(qspi_region(top, die.mcu, qspi.chips if qspi else (), protects, folder))
     return Board(
         name=name,
         file=file,
@@ -104,6 +107,11 @@ def _qspi(top: Table, part: Part, die: Die, library: Library) -> tuple[Qspi | No
     if "qspi" not in top:
         return None, ()
     table = top.table("qspi", _QSPI_KEYS)
+    if "loader" in table and "chips" not in table:
+        for key in table.names():
+            if key != "loader":
+                table.fail(key, "means nothing to a loader of its own; leave it out, or name the chips, too")
+        return None, ()
     bank = table.integer("bank", 1, 2, 1)
     chips, overrides = _chips(table, library)
     pins = parse_pins(

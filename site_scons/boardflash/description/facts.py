@@ -26,11 +26,15 @@ def board_digest(board: Board) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _left_out(value: object, field: dataclasses.Field[object]) -> bool:
+    return bool(field.metadata.get("optional")) and getattr(value, field.name) == field.default
+
+
 def _plain(value: object) -> object:
     if isinstance(value, Lines):
         return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = (field.name for field in dataclasses.fields(value))
+        fields = (field.name for field in dataclasses.fields(value) if not _left_out(value, field))
         return {name: _plain(getattr(value, name)) for name in sorted(fields) if name not in _NOT_FACTS}
     if isinstance(value, Enum):
         return value.value

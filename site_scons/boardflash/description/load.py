@@ -49,7 +49,7 @@ def load_board(name_or_path: str | Path, board_path: Sequence[Path] = ()) -> Boa
     else:
         library = Library(board_path, beside=path.parent)
     file = library.shown(path)
-    return parse_board(read_toml(path, file), file, path.stem, library)
+    return parse_board(read_toml(path, file), file, path.stem, library, path.parent)
 
 
 def list_boards(board_path: Sequence[Path] = ()) -> tuple[BoardEntry, ...]:

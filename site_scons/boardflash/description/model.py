@@ -7,8 +7,12 @@ dummy cycles are the wait states after the mode clocks.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+#: A field that is left out of plans and digests while it has its default: older ones, made without it, stay
+#: good.
+OPTIONAL = {"optional": True}
 
 
 class QuadEnable(str, Enum):
@@ -243,6 +247,15 @@ class EraseUnit:
 
 
 @dataclass(frozen=True)
+class RegionLoader:
+    """A loader that is not ours, which erases and programs one region."""
+
+    name: str  # as the board file has it: "vendor/X.FLM"
+    file: str  # where it lies; in a plan, beside that
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Region:
     """A programmable memory of a board."""
 
@@ -252,6 +265,7 @@ class Region:
     granule: int  # the unit of digest: smallest erase unit, at least 4 KiB
     sectors: tuple[SectorRun, ...]  # smallest erase units in address order
     protect: tuple[tuple[int, int], ...]  # (address, size) that is never erased
+    loader: RegionLoader | None = field(default=None, metadata=OPTIONAL)
 
     @property
     def end(self) -> int:

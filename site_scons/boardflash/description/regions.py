@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from boardflash.description.mcus import cut_sectors
 from boardflash.description.model import Chip, EraseUnit, Mcu, Part, Region, SectorRun
 from boardflash.description.toml_tables import Table
+from boardflash.description.vendor import named_loader, with_loader
 
 GRANULE_MIN = 4096
 
@@ -34,13 +36,17 @@ def protected_ranges(top: Table, *, has_qspi: bool) -> tuple[ProtectedRange, ...
     return tuple(found)
 
 
-def internal_region(top: Table, mcu: Mcu, part: Part, protects: tuple[ProtectedRange, ...]) -> Region:
+def internal_region(
+    top: Table, mcu: Mcu, part: Part, protects: tuple[ProtectedRange, ...], folder: Path
+) -> Region:
     """Internal flash, as large as the part's or as the board restricts it to."""
     size = part.flash_size
     sectors = cut_sectors(mcu.flash.sectors, size)
+    loader = None
     if "internal" in top:
-        table = top.table("internal", ("size",))
-        size = table.integer("size", 1, 1 << 32)
+        table = top.table("internal", ("size", "loader"))
+        loader = named_loader(table, folder, mcu)
+        size = table.integer("size", 1, 1 << 32, size if loader else None)
         if size > part.flash_size:
             table.fail("size", f"{part.number} has {part.flash_size} bytes of internal flash")
         sectors = cut_sectors(mcu.flash.sectors, size)
@@ -48,20 +54,36 @@ def internal_region(top: Table, mcu: Mcu, part: Part, protects: tuple[ProtectedR
             table.fail("size", "must end at the end of a sector")
     assert sectors is not None  # the die file's sizes were checked
     granule = min(run.size for run in sectors)
-    return _region("internal", mcu.flash.base, size, granule, sectors, protects)
+    region = Region("internal", mcu.flash.base, size, granule, sectors, ())
+    if loader is not None:
+        region = with_loader(table, loader, region, part.flash_size, f"internal flash of {part.number}")
+    return _protected(region, protects)
 
 
 def qspi_region(
-    top: Table, mcu: Mcu, chips: tuple[Chip, ...], protects: tuple[ProtectedRange, ...]
+    top: Table, mcu: Mcu, chips: tuple[Chip, ...], protects: tuple[ProtectedRange, ...], folder: Path
 ) -> Region:
-    """The chip in the controller's window; its erase unit is the smallest that every alternate can erase."""
+    """The chip in the controller's window; its erase unit is the smallest that every alternate can erase.
+
+    With a loader that is not ours the units are that one's, and there may be no chips.
+    """
+    table = top.free_table("qspi")
+    loader = named_loader(table, folder, mcu)
+    if loader is not None:
+        size = chips[0].size if chips else loader[1].device.size
+        if size > mcu.qspi.window_size:
+            window = mcu.qspi.window_size
+            table.fail("loader", f"made for {size:#x} bytes; the controller's window holds {window:#x}")
+        memory = " or ".join(chip.name for chip in chips) or "the controller's window"
+        region = Region("qspi", mcu.qspi.window, size, GRANULE_MIN, (), ())
+        return _protected(with_loader(table, loader, region, size, memory), protects)
     size = chips[0].size
     granule = max(GRANULE_MIN, *(chip.erases[0].size for chip in chips))
     times = [_unit_times(chip, granule) for chip in chips]
     run = SectorRun(
         granule, size // granule, max(typ for typ, _ in times), max(longest for _, longest in times)
     )
-    return _region("qspi", mcu.qspi.window, size, granule, (run,), protects)
+    return _protected(Region("qspi", mcu.qspi.window, size, granule, (run,), ()), protects)
 
 
 def erase_units(region: Region) -> tuple[EraseUnit, ...]:
@@ -81,16 +103,10 @@ def _unit_times(chip: Chip, granule: int) -> tuple[int, int]:
     return pieces * erase.typ_ms, pieces * erase.max_ms
 
 
-def _region(
-    name: str,
-    base: int,
-    size: int,
-    granule: int,
-    sectors: tuple[SectorRun, ...],
-    protects: tuple[ProtectedRange, ...],
-) -> Region:
+def _protected(region: Region, protects: tuple[ProtectedRange, ...]) -> Region:
+    name, base = region.name, region.base
     own = sorted((entry for entry in protects if entry.region == name), key=lambda entry: entry.address)
-    region = Region(name, base, size, granule, sectors, tuple((entry.address, entry.size) for entry in own))
+    region = replace(region, protect=tuple((entry.address, entry.size) for entry in own))
     edges = {unit.address for unit in erase_units(region)} | {region.end}
     previous_end = 0
     for entry in own:

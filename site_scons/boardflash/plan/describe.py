@@ -21,6 +21,11 @@ def describe(plan: FlashPlan) -> list[str]:
             for chip in board.qspi.chips
         ]
     lines.append(f"loader  {plan.loader.file}, {plan.loader.toolchain}, {plan.loader.sha256[:16]}")
+    lines += [
+        f"vendor  {region.loader.file} ({region.loader.name}) for {region.name}, {region.loader.sha256[:16]}"
+        for region in board.regions
+        if region.loader is not None
+    ]
     lines += [f"input   {item.name}, {item.sha256[:16]}" for item in plan.inputs]
     for region in plan.regions:
         lines.append(

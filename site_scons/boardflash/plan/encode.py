@@ -11,7 +11,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import Field, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, Union, cast
@@ -34,7 +34,7 @@ def encode(value: object) -> Any:
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {f.name: encode(getattr(value, f.name)) for f in fields(value) if not _left_out(value, f)}
     if isinstance(value, (tuple, list)):
         return [encode(item) for item in value]
     if isinstance(value, Mapping):
@@ -45,6 +45,11 @@ def encode(value: object) -> Any:
 def decode(kind: type[T], data: object, *, where: str, key: str = "") -> T:
     """The `kind` that `encode` made `data` of; `where` and `key` name the place in messages."""
     return cast(T, _decode(kind, data, where, key))
+
+
+def _left_out(value: object, field: Field[Any]) -> bool:
+    """An optional field at its default: plans that were made before it was there have none."""
+    return bool(field.metadata.get("optional")) and getattr(value, field.name) == field.default
 
 
 def canonical(data: object) -> bytes:
@@ -107,10 +112,13 @@ def _decode_dataclass(kind: type, data: object, where: str, key: str) -> object:
     for name in table:
         if name not in hints:
             raise _fault(where, _join(key, name), "unknown key")
+    optional = {field.name for field in fields(kind) if field.metadata.get("optional")}
     for name in hints:
-        if name not in table:
+        if name not in table and name not in optional:
             raise _fault(where, _join(key, name), "missing key")
-    return kind(**{n: _decode(hint, table[n], where, _join(key, n)) for n, hint in hints.items()})
+    return kind(
+        **{n: _decode(hint, table[n], where, _join(key, n)) for n, hint in hints.items() if n in table}
+    )
 
 
 @cache

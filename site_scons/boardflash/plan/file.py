@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from boardflash.description.facts import board_digest
@@ -41,7 +42,7 @@ def make_plan(
     folder.mkdir(parents=True, exist_ok=True)
     relative = Path(os.path.relpath(loader.file, folder)).as_posix()
     plan = FlashPlan(
-        board=portable(board),
+        board=_with_loaders_beside(board, folder),
         board_digest=board_digest(board),
         loader=PlannedLoader(relative, loader.sha256, loader.toolchain, loader.protocol),
         inputs=tuple(
@@ -80,12 +81,30 @@ def load_plan(path: Path) -> FlashPlan:
     _check_board(document, where)
     _check_relative(plan.loader.file, f"{where}: loader.file")
     read_checked(plan.loader_path, plan.loader.sha256)
+    for index, each in enumerate(plan.board.regions):
+        if each.loader is not None:
+            _check_relative(each.loader.file, f"{where}: board.regions[{index}].loader.file")
+            read_checked(plan.foreign_path(each.loader), each.loader.sha256)
     names = [region.name for region in plan.regions]
     for index, region in enumerate(plan.regions):
         if region.name in names[:index]:
             raise BoardflashError(f'region "{region.name}" stands twice', where=f"{where}: regions[{index}]")
         _check_region(plan, region, f"{where}: regions[{index}]")
     return plan
+
+
+def _with_loaders_beside(board: Board, folder: Path) -> Board:
+    """The board without paths; the loaders of others that its regions are flashed with lie in the folder."""
+    regions = []
+    for region in board.regions:
+        loader = region.loader
+        if loader is not None:
+            name = f"{region.name}-{PurePosixPath(loader.name).name}"
+            data = read_checked(Path(loader.file), loader.sha256)
+            (folder / name).write_bytes(data)
+            loader = replace(loader, file=name)
+        regions.append(replace(portable(region), loader=loader))
+    return replace(portable(board), regions=tuple(regions))
 
 
 def _plan_region(board: Board, image: RegionImage, folder: Path) -> RegionPlan:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path, PureWindowsPath
 from typing import Any, TypeVar
 
-from boardflash.description.model import Assumption, Board, Region
+from boardflash.description.model import Assumption, Board, Region, RegionLoader
 from boardflash.errors import BoardflashError
 from boardflash.image.model import Piece, RegionImage, Segment
 from boardflash.plan.encode import canonical, encode
@@ -86,6 +86,10 @@ class FlashPlan:
     @property
     def loader_path(self) -> Path:
         return self.folder / self.loader.file
+
+    def foreign_path(self, loader: RegionLoader) -> Path:
+        """Where the loader of a vendor lies that a region of the board is flashed with."""
+        return self.folder / loader.file
 
     def region(self, name: str) -> RegionPlan:
         return next(region for region in self.regions if region.name == name)

@@ -73,7 +73,7 @@ def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
         chip=chip.name if chip else "",
         notes=tuple(notes),
     )
-    keys = {"internal": board.mcu.name, "qspi": jedec.replace(" ", "").lower()}
+    keys = {"internal": board.mcu.name, "qspi": jedec.replace(" ", "").lower() or "unidentified"}
     return Found(device, chip, keys)
 
 

@@ -98,6 +98,9 @@ class Lane:
         """Data that is worth bringing over while the device digests."""
         return self._changes.ahead(self.image)
 
+    def tell(self) -> None:
+        """Lines that belong to the report when all is done."""
+
     # What the device holds
 
     def _survey(self) -> Iterator[Item]:
@@ -123,7 +126,7 @@ class Lane:
 
     def _digest(
         self, pieces: Sequence[Piece], found: Digests, advanced: Callable[[int], None] = lambda size: None
-    ) -> Iterator[Step]:
+    ) -> Iterator[Item]:
         yield from digest_steps(self._session.loader, pieces, self.region.granule, found, advanced)
 
     # What is to be done
@@ -148,15 +151,7 @@ class Lane:
         if self._options.guard_always and self.region.name == "internal":
             yield Wait(lambda: all(lane.surveyed for lane in self._others))
             force_guard = self.differs or any(lane.differs for lane in self._others)
-        work = plan_work(
-            self._board,
-            self.region,
-            self._chip,
-            self.image,
-            differences,
-            force_guard=force_guard,
-            vectors=self._options.vectors,
-        )
+        work = self._plan_work(differences, force_guard)
         self.report.bytes_unchanged = min(work.unchanged, self.report.image_bytes)
         self.report.bytes_verified = self.report.bytes_unchanged  # by this session's first digest
         self.work = work
@@ -167,6 +162,17 @@ class Lane:
             total = sum(unit.size for each in works for unit in each.all_units)
             if total:
                 self._progress.phase("program", total)
+
+    def _plan_work(self, differences: Sequence[GranuleDifference], force_guard: bool) -> RegionWork:
+        return plan_work(
+            self._board,
+            self.region,
+            self._chip,
+            self.image,
+            differences,
+            force_guard=force_guard,
+            vectors=self._options.vectors,
+        )
 
     def _may_clear(self) -> bool:
         return self._chip.clear_only_program if self._chip else self._board.mcu.flash.clear_only_program

@@ -60,6 +60,19 @@ class Neighbours:
     def all_read(self) -> bool:
         return self._unread == 0
 
+    def take(self, unit: Unit, address: int, data: bytes) -> None:
+        """Neighbours that were read another way."""
+        first = address - address % BLANK_CHECK_PIECE
+        flags = bytearray()
+        for at in range(first, address + len(data), BLANK_CHECK_PIECE):
+            part = data[max(0, at - address) : at + BLANK_CHECK_PIECE - address]
+            flags.append(not part.strip(bytes([ERASED])))
+        self._note_written(unit, address, len(data), first, bytes(flags))
+        for start, size in self._written.pop(unit.address, []):
+            item = Preserved(start, data[start - address : start - address + size])
+            self._kept.setdefault(unit.address, []).append(item)
+            self._report.bytes_preserved += size
+
     def record(self, units: Sequence[Unit]) -> None:
         """On disk, before any of the units is touched."""
         for unit in units:

@@ -17,7 +17,7 @@ from boardflash.loader.protocol import REGION_NUMBERS, Command, Operation, Resul
 from boardflash.loader.session import LoaderSession
 from boardflash.program.buffers import BufferPool
 from boardflash.program.chunks import joined
-from boardflash.program.steps import Flight, Item, Load, Queue, Step
+from boardflash.program.steps import Alone, Flight, Item, Load, Queue, Step
 
 #: A loader that makes no progress for this much longer than the datasheet's maximum is called silent.
 GRACE_S = 2.0
@@ -98,7 +98,7 @@ class Pump:
             if not any(lane.flights for lane in lanes.values()):
                 if all(lane.peek() is None and lane.exhausted for lane in lanes.values()):
                     if stopping:
-                        raise self._interruption()
+                        raise self.interruption()
                     return
                 blocked = 0 if submitted else blocked + 1
                 if blocked > len(lanes):
@@ -110,7 +110,7 @@ class Pump:
             if not submitted or self._session.link.now() - self._looked_at >= LOOK_S:
                 self._retire(lanes, idle=not submitted)
 
-    def _interruption(self) -> BoardflashError:
+    def interruption(self) -> BoardflashError:
         told = (
             "the unit in work is finished, the next run goes on from here"
             if self._changing
@@ -122,8 +122,12 @@ class Pump:
         """Send what comes next, for the region that has least in store; False when nothing can be sent."""
         order = sorted(lanes, key=lambda region: (lanes[region].queued_bytes, -region))
         for region in order:
+            if any(isinstance(lane.waiting, Alone) for lane in lanes.values()):
+                return self._leave_alone(lanes)
             lane = lanes[region]
             item = lane.peek()
+            if isinstance(item, Alone):
+                return self._leave_alone(lanes)
             if isinstance(item, Load):
                 lane.waiting = None
                 self._bring(region, item.step)
@@ -133,6 +137,20 @@ class Pump:
             )
             most = SHORT_BURST_BYTES if others_wait else BURST_BYTES
             if item is not None and self._hand_over(region, lane, most):
+                return True
+        return False
+
+    def _leave_alone(self, lanes: dict[int, Queue]) -> bool:
+        """Our loader has to stop for something: nothing more is submitted, and then that is done."""
+        if any(lane.flights for lane in lanes.values()):
+            return False
+        for lane in lanes.values():
+            item = lane.waiting
+            if isinstance(item, Alone):
+                lane.waiting = None
+                self._drop_stock()
+                self._changing |= item.changes
+                item.action()
                 return True
         return False
 

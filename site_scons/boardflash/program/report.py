@@ -58,6 +58,7 @@ class RegionReport:
     worked_s: float = 0.0  # on the board's clock: the memory was erased and programmed,
     waited_s: float = 0.0  # and stood still in between, for want of data
     reasons: list[UnitReason] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # for the person, in the text alone
 
     @property
     def bytes_erased(self) -> int:
@@ -156,13 +157,13 @@ def size_text(size: int) -> str:
 
 def _region_lines(verb: str, region: RegionReport) -> list[str]:
     if verb == "verify":
+        notes = [f"{region.name}: {note}" for note in region.notes]
         if region.granules_differing == 0:
-            return [f"{region.name}: {region.image_bytes:,} bytes match"]
+            return [f"{region.name}: {region.image_bytes:,} bytes match", *notes]
         places = ", ".join(f"{reason.address:#010x}" for reason in region.reasons[:8])
         more = ", ..." if len(region.reasons) > 8 else ""
-        return [
-            f"{region.name}: {region.granules_differing} of {region.granules} granules differ: {places}{more}"
-        ]
+        differing = f"{region.granules_differing} of {region.granules} granules differ"
+        return [f"{region.name}: {differing}: {places}{more}", *notes]
     erased = ", ".join(f"{count} x {size_text(size)}" for size, count in sorted(region.erases.items()))
     out = [
         f"{region.name}: erased {region.bytes_erased:,} bytes{f' ({erased})' if erased else ''},"
@@ -180,6 +181,7 @@ def _region_lines(verb: str, region: RegionReport) -> list[str]:
         out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
     if region.restored:
         out.append(f"{region.name}: restored {region.restored:,} bytes of an interrupted run")
+    out.extend(f"{region.name}: {note}" for note in region.notes)
     groups = _grouped(region.reasons)
     out.extend(
         f"{region.name}: {place} {'erased' if reason.erased else 'not erased'},"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from boardflash.loader.artefact import load_artefact
 from boardflash.loader.protocol import REGION_NUMBERS
 from boardflash.plan.difference import compare
 from boardflash.plan.model import FlashPlan
+from boardflash.program.foreign_device import ForeignDevice, digest_items, foreign_devices
+from boardflash.program.foreign_lane import ForeignLane
 from boardflash.program.identify import Found
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
 from boardflash.program.journal import Journal
@@ -28,7 +30,7 @@ from boardflash.program.report import (
 )
 from boardflash.program.session import Session, leave, open_session
 from boardflash.program.steps import Load
-from boardflash.program.survey import Digests, digest_steps
+from boardflash.program.survey import Digests
 from boardflash.state import state_dir
 
 
@@ -58,18 +60,21 @@ def flash(
         for journal in journals.values():
             journal.drop_unbegun()
         effective = {name: _with_journal(image, journals[name]) for name, image in images.items()}
-        lanes = _lanes(session, plan, images, effective, journals, options, progress)
+        devices = foreign_devices(session, plan, images)
+        lanes = _lanes(session, plan, images, effective, journals, options, progress, devices)
         progress.phase("digest", sum(image.byte_count for image in effective.values()))
         session.pump.run({lane.number: lane.steps() for lane in lanes}, _ahead(lanes))
         reports = {lane.region.name: lane.report for lane in lanes}
         if options.verify_full:
-            _verify_all(session, plan.board, effective, reports, progress)
+            _verify_all(session, plan.board, effective, reports, progress, devices)
         for journal in journals.values():
             journal.forget_all()
         if any(lane.work and lane.work.all_units for lane in lanes):
-            times = session.loader.work_times()
+            times = session.work_times()
             for lane in lanes:
                 lane.report.worked_s, lane.report.waited_s = times[lane.number]
+        for lane in lanes:
+            lane.tell()
         return _finish(session, plan, link, options, list(reports.values()), "flash")
 
 
@@ -88,8 +93,9 @@ def _lanes(
     journals: dict[str, Journal],
     options: FlashOptions,
     progress: Progress,
+    devices: Mapping[str, ForeignDevice],
 ) -> list[Lane]:
-    lanes = []
+    lanes: list[Lane] = []
     for name, image in images.items():
         report = _region_report(plan, image)
         report.restored = _owed_bytes(image, journals[name])
@@ -98,9 +104,8 @@ def _lanes(
             guard_always=plan.board.boot_guard == "always",
             vectors=image.address if image.runs else None,
         )
-        lanes.append(
-            Lane(session, plan.board, effective[name], journals[name], report, progress, lane_options)
-        )
+        work = (session, plan.board, effective[name], journals[name], report, progress, lane_options)
+        lanes.append(ForeignLane(*work, devices[name]) if name in devices else Lane(*work))
     for lane in lanes:
         lane.beside([other for other in lanes if other is not lane])
     return lanes
@@ -114,7 +119,8 @@ def verify(
     progress = progress or Silent()
     images = _images(plan, options)
     with deferred_interrupt() as interrupt, _open(plan, link, images, progress, interrupt) as session:
-        digests = _survey(session, plan.board, images, progress)
+        devices = foreign_devices(session, plan, images)
+        digests = _survey(session, plan.board, images, progress, devices)
         reports = []
         for name, image in images.items():
             region = plan.board.region(name)
@@ -124,6 +130,8 @@ def verify(
             report.bytes_verified = image.byte_count
             report.bytes_unchanged = image.byte_count - sum(d.size for d in differences)
             report.reasons = [UnitReason(d.address, d.size, False, 0, str(d.reason)) for d in differences]
+            if name in devices:
+                devices[name].tell(report)
             reports.append(report)
         result = _finish(session, plan, link, options, reports, "verify")
         if any(report.granules_differing for report in reports):
@@ -179,7 +187,11 @@ def _owed_bytes(image: RegionImage, journal: Journal) -> int:
 
 
 def _survey(
-    session: Session, board: Board, images: dict[str, RegionImage], progress: Progress
+    session: Session,
+    board: Board,
+    images: dict[str, RegionImage],
+    progress: Progress,
+    devices: Mapping[str, ForeignDevice],
 ) -> dict[str, Digests]:
     """The device's digests of every piece of the images, both regions in one go."""
     progress.phase("digest", sum(image.byte_count for image in images.values()))
@@ -187,8 +199,8 @@ def _survey(
     steps = {}
     for name, image in images.items():
         granule = board.region(name).granule
-        steps[REGION_NUMBERS[name]] = digest_steps(
-            session.loader, image.pieces(granule), granule, found[name], progress.advance
+        steps[REGION_NUMBERS[name]] = digest_items(
+            session.loader, devices.get(name), image.pieces(granule), granule, found[name], progress.advance
         )
     session.pump.run(steps)
     return found
@@ -200,8 +212,9 @@ def _verify_all(
     images: dict[str, RegionImage],
     reports: dict[str, RegionReport],
     progress: Progress,
+    devices: Mapping[str, ForeignDevice],
 ) -> None:
-    digests = _survey(session, board, images, progress)
+    digests = _survey(session, board, images, progress, devices)
     for name, image in images.items():
         differences = compare(image, board.region(name).granule, digests[name])
         if differences:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError, ExitCode
@@ -31,6 +31,28 @@ class Session:
     pump: Pump
     found: Found
     started: float
+    board: Board
+    interrupted: Callable[[], bool]
+    supply_mv: int = 0
+    _earlier: list[tuple[float, float]] = field(default_factory=list)
+
+    def work_times(self) -> list[tuple[float, float]]:
+        """For each memory the seconds of change and those without a command, over all its starts."""
+        now = self.loader.work_times()
+        if not self._earlier:
+            return now
+        return [(a + c, b + d) for (a, b), (c, d) in zip(self._earlier, now, strict=True)]
+
+    def pause(self) -> None:
+        """Our loader is going to be replaced in RAM; nothing may be in flight."""
+        self._earlier = self.work_times()
+
+    def resume(self) -> None:
+        """Our loader again, with the chip that was found, as after the first start."""
+        self.loader.start(self.supply_mv)
+        if self.found.chip is not None and self.board.qspi is not None:
+            self.loader.identify_chip()
+            self.loader.select_chip(self.board.qspi.chips.index(self.found.chip))
 
 
 @contextmanager
@@ -49,11 +71,13 @@ def open_session(
     loader = LoaderSession(SteadyLink(link, progress.note), artefact, interrupt)
     try:
         progress.phase("connect", 0)
-        loader.start(link.supply_mv())
+        supply_mv = link.supply_mv()
+        loader.start(supply_mv)
         found = identify(loader, board, qspi=qspi)
         for line in device_lines(found.device):
             progress.note(line)
-        yield Session(loader, Pump(loader, explainer(board, found.chip), interrupt), found, started)
+        pump = Pump(loader, explainer(board, found.chip), interrupt)
+        yield Session(loader, pump, found, started, board, interrupt, supply_mv)
     except BaseException:
         with _ignored():
             link.reset_and_halt()

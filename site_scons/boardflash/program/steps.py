@@ -49,7 +49,18 @@ class Step:
     answer: Callable[[Result, int], None] | None = None  # the same, with its result, too: costs a read
 
 
-Item = Step | Wait | Load | Mark
+@dataclass(frozen=True)
+class Alone:
+    """What is done while our loader does not run: the pump calls it when no region has anything in flight.
+
+    Afterwards our loader must stand as after its start. What was brought over ahead of its step is lost.
+    """
+
+    action: Callable[[], None]
+    changes: bool = False  # the device
+
+
+Item = Step | Wait | Load | Mark | Alone
 
 
 @dataclass
@@ -64,7 +75,7 @@ class Queue:
     """One region's steps: waiting, then in flight."""
 
     steps: Iterator[Item]
-    waiting: Step | Load | None = None
+    waiting: Step | Load | Alone | None = None
     hold: Wait | None = None
     loaded: int = 0  # taken, not yet in flight
     flights: deque[Flight] = field(default_factory=deque)
@@ -80,7 +91,7 @@ class Queue:
             self.waiting = self.hold = None
             self.exhausted = True
 
-    def peek(self) -> Step | Load | None:
+    def peek(self) -> Step | Load | Alone | None:
         while self.waiting is None and not self.exhausted:
             if self.hold is not None:
                 if not (self.hold.until() if self.hold.until else self.idle):

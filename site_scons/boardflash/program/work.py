@@ -118,10 +118,12 @@ def plan_work(
     *,
     force_guard: bool = False,
     vectors: int | None = None,
+    costs: Costs | None = None,
 ) -> RegionWork:
     """The work that makes the region hold the image. Raises where a protected range is in the way.
 
-    `vectors`: the vector table's address, where `image` has bytes of the journal around it.
+    `vectors`: the vector table's address, where `image` has bytes of the journal around it. `costs`: of a
+    loader that is not ours, which programs whole pages.
     """
     if vectors is None and image.runs:
         vectors = image.address
@@ -130,7 +132,9 @@ def plan_work(
         work.unchanged = image.byte_count
         return work
     _refuse_protected(board, region, differences)
-    costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
+    beside = costs.page_size if costs is not None else chip.page_size if chip is not None else 1
+    if costs is None:
+        costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
     guard_at = _guard_leaf(board, region, vectors) if region.name == "internal" else None
     if guard_at is not None and not _is_vector_blank(vectors, differences):
         guarded: int | None = guard_at
@@ -138,7 +142,7 @@ def plan_work(
         guarded = None
     leaves = _leaves(region, chip, image, differences, costs, guarded)
     plan = plan_erases(leaves, costs.options, costs.chip_erase_us)
-    _fill(work, image, differences, leaves, plan, guard_at, costs.page_size if chip is not None else 1)
+    _fill(work, image, differences, leaves, plan, guard_at, beside)
     touched = sum(
         size
         for unit in work.all_units

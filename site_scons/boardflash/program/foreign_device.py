@@ -1,0 +1,131 @@
+"""A region's vendor loader on the device: our loader gives way to it and stands again afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from boardflash.description.model import Board, Region, RegionLoader
+from boardflash.foreign.caller import Caller, Tally
+from boardflash.foreign.engine import Engine, engine_of
+from boardflash.foreign.layout import lay_out
+from boardflash.foreign.read import read_loader
+from boardflash.image.model import Piece, RegionImage, digest_of
+from boardflash.loader.session import LoaderSession
+from boardflash.plan.model import FlashPlan
+from boardflash.program.report import RegionReport
+from boardflash.program.session import Session
+from boardflash.program.steps import Alone, Item
+from boardflash.program.survey import Digests, digest_steps
+from boardflash.program.work import SWD_CLOCKS_PER_BYTE, Costs
+
+
+class ForeignDevice:
+    """One region as its loader reaches it."""
+
+    def __init__(
+        self, session: Session, board: Board, region: Region, named: RegionLoader, path: Path
+    ) -> None:
+        self.region = region
+        self.tally = Tally()
+        #: Without chip facts our own loader can't read the region; then this one does.
+        self.reads = region.name == "qspi" and session.found.chip is None
+        self._session = session
+        self._board = board
+        self._shown = named.name
+        self._loader = read_loader(path, named.name)
+        self._layout = lay_out(self._loader, board.mcu.ram_base, board.mcu.ram_size, named.name)
+
+    @property
+    def page_size(self) -> int:
+        return self._loader.device.page_size
+
+    def costs(self) -> Costs:
+        """For the planner: nothing but sectors, at the times that the loader gives as its limits."""
+        link = SWD_CLOCKS_PER_BYTE * 1000 / self._board.probe.speed_khz
+        return Costs(self.page_size, self._loader.limits.program_ms * 1000, link, (), None)
+
+    @contextmanager
+    def at_work(self) -> Iterator[Engine]:
+        """The loader in RAM, in place of ours. After a fault ours does not come back: the run is over."""
+        link = self._session.loader.link
+        self._session.pause()
+        started = link.now()
+        where = f"{self._board.name}: {self.region.name}"
+        engine = engine_of(Caller(link, self._loader, self._layout, where, self._shown, self.tally))
+        yield engine
+        engine.finish()
+        self.tally.sessions += 1
+        self.tally.total_s += link.now() - started
+        self._session.resume()
+
+    def read(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
+        """The bytes of all (address, size), in one go."""
+        found = []
+        with self.at_work() as engine:
+            for address, size in stretches:
+                self.stop_if_asked()
+                found.append(engine.read(address, size))
+        return found
+
+    def stop_if_asked(self) -> None:
+        """Between two units: Ctrl-C ends the run here."""
+        if self._session.interrupted():
+            raise self._session.pump.interruption()
+
+    def tell(self, report: RegionReport) -> None:
+        """What it cost, as measured in this run."""
+        tally = self.tally
+        if not tally.sessions:
+            return
+        calls = ", ".join(f"{count} {name}" for name, count in sorted(tally.calls.items()))
+        report.notes.append(
+            f"{self._shown} works page by page, the core halted in between: {tally.calls.total()} calls"
+            f" ({calls}) took {tally.in_calls_s:.3f} s, loading it {tally.sessions}"
+            f" time{'s' if tally.sessions != 1 else ''} and moving the data"
+            f" {tally.total_s - tally.in_calls_s:.3f} s"
+        )
+        if tally.bytes_read:
+            report.notes.append(
+                f"{tally.bytes_read:,} bytes read back through it in {tally.reading_s:.3f} s and compared on"
+                " the host: the board file names no chips, so boardflash's own loader can't digest them"
+            )
+        report.bytes_sent = tally.bytes_sent
+        if tally.bytes_sent:
+            report.worked_s, report.waited_s = tally.in_calls_s, tally.total_s - tally.in_calls_s
+
+
+def foreign_devices(
+    session: Session, plan: FlashPlan, images: Mapping[str, RegionImage]
+) -> dict[str, ForeignDevice]:
+    """Of those regions that a vendor's loader writes."""
+    found = {}
+    for name in images:
+        region = plan.board.region(name)
+        if region.loader is not None:
+            path = plan.foreign_path(region.loader)
+            found[name] = ForeignDevice(session, plan.board, region, region.loader, path)
+    return found
+
+
+def digest_items(
+    session: LoaderSession,
+    device: ForeignDevice | None,
+    pieces: Sequence[Piece],
+    granule: int,
+    found: Digests,
+    advanced: Callable[[int], None],
+) -> Iterator[Item]:
+    """Fill `found` with the device's digests: by our loader, or of what a vendor's loader reads."""
+    if device is None or not device.reads:
+        yield from digest_steps(session, pieces, granule, found, advanced)
+        return
+
+    def read() -> None:
+        for piece, data in zip(pieces, device.read([(p.address, p.size) for p in pieces]), strict=True):
+            found[piece.address, piece.size] = digest_of(data)
+            advanced(piece.size)
+
+    if pieces:
+        yield Alone(read)
