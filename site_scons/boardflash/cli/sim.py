@@ -96,7 +96,8 @@ def _debuggee(
     teller: Teller,
     interrupted: Callable[[], bool],
 ) -> Debuggee:
-    from boardflash.cli.sim_programmer import BoardLink, BoardProgrammer
+    from boardflash.cli.sim_programmer import BoardProgrammer
+    from boardflash.sim.serve.board_link import BoardLink
     from boardflash.sim.serve.debuggee import Debuggee
     from boardflash.sim.serve.wire import Wire
 

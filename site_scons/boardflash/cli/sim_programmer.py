@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from boardflash.errors import BoardflashError, ExitCode
 
@@ -15,72 +15,9 @@ if TYPE_CHECKING:
     from boardflash.image.model import Segment
     from boardflash.link.jlink import Link
     from boardflash.loader.artefact import LoaderArtefact
+    from boardflash.loader.session import MemoryLink
 
 ERASED = b"\xff"
-
-
-class BoardLink:
-    """A memory link over a debug server's wire: what the programmer needs of a `Link`."""
-
-    simulated = True
-
-    def __init__(self, wire: Any, serial: str, supply_mv: int) -> None:
-        self._wire = wire
-        self._target = wire.target
-        self._supply_mv = supply_mv
-        self.serial = serial
-
-    def supply_mv(self) -> int:
-        return self._supply_mv
-
-    def read_memory(self, address: int, size: int) -> bytes:
-        try:
-            return bytes(self._wire.read(address, size))
-        except Exception as fault:
-            raise self._failed(fault) from fault
-
-    def write_memory(self, address: int, data: bytes) -> None:
-        try:
-            self._wire.write(address, data)
-        except Exception as fault:
-            raise self._failed(fault) from fault
-
-    def halt(self) -> None:
-        self._wire.spend()
-        self._target.halt()
-
-    def go(self) -> None:
-        self._wire.spend()
-        self._target.resume()
-
-    def reset_and_halt(self) -> None:
-        self._wire.spend()
-        self._target.reset(halt=True)
-
-    def reset_and_run(self) -> None:
-        """The debugger says when the core runs."""
-        self.reset_and_halt()
-
-    def is_halted(self) -> bool:
-        self._wire.spend()
-        return bool(self._target.halted())
-
-    def read_register(self, number: int) -> int:
-        self._wire.spend()
-        return int(self._target.read_register(number))
-
-    def write_register(self, number: int, value: int) -> None:
-        self._wire.spend()
-        self._target.write_register(number, value)
-
-    def now(self) -> float:
-        return float(self._target.clock.seconds)
-
-    def pause(self, seconds: float) -> None:
-        self._target.advance(int(seconds * 1e12))
-
-    def _failed(self, fault: Exception) -> BoardflashError:
-        return BoardflashError(str(fault), where=f"board {self.serial}", code=ExitCode.DEVICE_FAILED)
 
 
 class BoardProgrammer:
@@ -90,14 +27,14 @@ class BoardProgrammer:
         self,
         board: Board,
         loader: LoaderArtefact,
-        link: BoardLink,
+        link: MemoryLink,
         teller: Teller,
         interrupted: Callable[[], bool],
     ) -> None:
         """`interrupted` is asked before flash is touched; from then on the programmer sees to it itself."""
         self._board = board
         self._loader = loader
-        # The programmer names its one user's class; of that it takes what BoardLink has.
+        # The programmer names the class of a probe's link; of that it takes what a BoardLink has, too.
         self._link = cast("Link", link)
         self._teller = teller
         self._interrupted = interrupted
