@@ -17,6 +17,7 @@ from boardflash.errors import ExitCode
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
     *("flash", "verify", "plan", "loader", "split", "read", "erase", "reset", "list-probes", "list-boards"),
+    *("export", "sim"),
 )
 ELF_HEADER = bytes.fromhex("7f454c46010101000000000000000000")
 
