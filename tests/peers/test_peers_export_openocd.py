@@ -1,0 +1,143 @@
+"""Debian's OpenOCD, unmodified, flashes and verifies both memories with the configuration that we export.
+
+Every register that it writes before it finds the chip is from our board files; the board is the simulated one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from boardflash.sim.board import SimulatedBoard
+from boardflash.sim.state import BoardState
+from boardflash.sim.twin import load_twin
+from peers.exported_openocd import run_exported
+from peers.images import FLASH_BASE, assets, firmware
+from peers.openocd_client import OpenocdRun, openocd_version
+
+pytestmark = pytest.mark.skipif(openocd_version() is None, reason="openocd is not installed")
+
+WINDOW = 0x90000000
+CODE_SIZE, ASSETS_SIZE = 3_000, 3_001
+DISCO = "stm32f746g-disco"
+#: Board file, and the board that is really there.
+BOARDS = [(DISCO, DISCO), (DISCO, f"{DISCO}-c03"), (DISCO, f"{DISCO}-c03-im"), ("acme-panel", "acme-panel")]
+
+
+def used_board(twin: str, chip: str = "", **options: object) -> SimulatedBoard:
+    """A board whose memories hold something else, so that a missing erase shows."""
+    found = load_twin(twin)
+    found = replace(found, start="noise", chip=chip or found.chip, chip_options=options)
+    return SimulatedBoard(found, BoardState.in_memory())
+
+
+def flash_qspi(board: SimulatedBoard, board_file: str, folder: Path, offset: int = 0) -> OpenocdRun:
+    path = folder / "assets.bin"
+    path.write_bytes(assets(ASSETS_SIZE, seed=3))
+    at = f"{WINDOW + offset:#x}"
+    return run_exported(
+        board,
+        board_file,
+        folder,
+        "reset init",
+        f"flash write_image erase {path} {at}",
+        f"flash verify_image {path} {at}",
+        f"verify_image {path} {at}",
+    )
+
+
+def check_qspi(board: SimulatedBoard, run: OpenocdRun, before: bytes, offset: int = 0) -> None:
+    assert run.returncode == 0, run.output
+    assert f"wrote {ASSETS_SIZE} bytes" in run.output
+    assert f"verified {ASSETS_SIZE} bytes" in run.output
+    board.save()
+    content = board.state.qspi
+    assert content[offset : offset + ASSETS_SIZE] == assets(ASSETS_SIZE, seed=3)
+    start, end = offset & ~0xFFFF, (offset & ~0xFFFF) + 0x10000
+    assert content[:start] == before[:start] and content[end:] == before[end:]
+
+
+@pytest.mark.parametrize(("board_file", "twin"), BOARDS, ids=[twin for _, twin in BOARDS])
+def test_openocd_writes_and_verifies_the_qspi_chip(board_file: str, twin: str, tmp_path: Path) -> None:
+    board = used_board(twin)
+    before = bytes(board.chip.array)
+    run = flash_qspi(board, board_file, tmp_path)
+    check_qspi(board, run, before)
+    assert re.search(r"^QSPI: (n25q128a13, JEDEC ID 0x20 0xba|w25q128jv, JEDEC ID 0xef) ", run.output, re.M)
+    assert "Error" not in run.output.replace("Error: [stm32f7x.cpu] clearing lockup after double fault", "")
+    assert not board.violations
+
+
+@pytest.mark.parametrize(("board_file", "twin"), [BOARDS[0], BOARDS[1], BOARDS[3]])
+def test_openocd_programs_and_verifies_internal_flash(board_file: str, twin: str, tmp_path: Path) -> None:
+    board = used_board(twin)
+    path = tmp_path / "code.bin"
+    path.write_bytes(firmware(CODE_SIZE, seed=1))
+    run = run_exported(board, board_file, tmp_path, f"program {path} {FLASH_BASE:#x} verify")
+    assert run.returncode == 0, run.output
+    assert "** Verified OK **" in run.output
+    board.save()
+    assert board.state.internal[:CODE_SIZE] == firmware(CODE_SIZE, seed=1)
+
+
+@pytest.mark.parametrize("left", ["qpi", "continuous_read", "deep_power_down"])
+@pytest.mark.parametrize("twin", [DISCO, f"{DISCO}-c03"])
+def test_the_chip_is_brought_out_of_what_firmware_left_it_in(left: str, twin: str, tmp_path: Path) -> None:
+    board = used_board(twin, **{left: True})
+    before = bytes(board.chip.array)
+    check_qspi(board, flash_qspi(board, DISCO, tmp_path), before)
+
+
+@pytest.mark.parametrize(
+    ("chip", "soldered"),
+    [
+        ("n25q256a13", "N25Q256A13"),  # 4-byte mode by B7h after 06h
+        ("w25q256jv", "W25Q256JV-IQ"),  # commands with four address bytes of their own
+        ("mx25l51245g", "MX25L51245G"),
+        ("gd25q128e", "GD25Q128E"),
+        ("sst26vf064b", "SST26VF064B"),  # all blocks locked after power-up; erases 4 KiB
+        ("at25ql128a", "AT25QL128A"),  # not in OpenOCD's table
+    ],
+)
+def test_chips_are_driven_as_the_chip_file_says(chip: str, soldered: str, tmp_path: Path) -> None:
+    """Near the end of the chip, where a wrong FSIZE or three address bytes for four would show."""
+    own = tmp_path / "own.toml"
+    own.write_text(
+        'schema = 1\nname = "own"\ntitle = "Own board"\nmcu = "STM32F746NG"\n'
+        f'[qspi]\nbank = 1\nchips = ["{chip}"]\nclock_hz_max = 90_000_000\n'
+        'pins = { clk = "PB2", ncs = "PB6", io0 = "PD11", io1 = "PD12", io2 = "PE2", io3 = "PD13" }\n',
+        encoding="utf-8",
+    )
+    board = used_board(DISCO, soldered)
+    size = len(board.chip.array)
+    before = bytes(board.chip.array)
+    run = flash_qspi(board, str(own), tmp_path, size - ASSETS_SIZE)
+    assert run.returncode == 0, run.output
+    board.save()
+    content = board.state.qspi
+    assert content[size - ASSETS_SIZE :] == assets(ASSETS_SIZE, seed=3)
+    assert content[: size - 0x10000] == before[: size - 0x10000]
+
+
+@pytest.mark.parametrize(
+    ("board_file", "twin", "chip"), [(DISCO, DISCO, "MX25L12833F"), (DISCO, "acme-panel", "")]
+)
+def test_a_chip_that_the_board_file_does_not_name_is_not_written(
+    board_file: str, twin: str, chip: str, tmp_path: Path
+) -> None:
+    """OpenOCD's own table knows the Macronix chip, and would have gone on. Other pins: no chip answers."""
+    board = used_board(twin, chip)
+    before = bytes(board.chip.array)
+    run = flash_qspi(board, board_file, tmp_path)
+    assert run.returncode > 0, run.output
+    assert re.search(r"QSPI: JEDEC ID 0x\w\w .* is not that of n25q128a13 or w25q128jv", run.output)
+    assert board.chip.array == before
+
+
+def test_protected_blocks_are_told(tmp_path: Path) -> None:
+    board = used_board(f"{DISCO}-c03", registers={"sr1": 0x04})
+    run = run_exported(board, DISCO, tmp_path, "reset init")
+    assert "QSPI: blocks are protected (status 0x04)" in run.output
