@@ -11,6 +11,8 @@
 #define FLM_SECTORS_END 0xFFFFFFFFu
 
 enum flm_function { FLM_ERASE = 1, FLM_PROGRAM = 2, FLM_VERIFY = 3 };
+enum flm_result { FLM_OK = 0, FLM_FAILED = 1 };
+enum flm_type { FLM_ON_CHIP = 1, FLM_EXTERNAL_SPI = 5 };
 
 struct flm_sectors {
 	uint32_t size;
@@ -31,25 +33,25 @@ struct flm_device {
 	struct flm_sectors sectors[FLM_SECTORS_MAX];
 };
 
-/* JEDEC ID prefixes that the board's chips answer, each with its row of board_chips. */
-struct flm_chip {
-	uint8_t row;
-	uint8_t length;
-	uint8_t id[6];
-};
-
-extern const struct flm_chip flm_chips[];
-extern const uint32_t flm_chip_count;
-extern const uint32_t flm_sector_size;
 extern const struct flm_device FlashDevice __attribute__((visibility("default"), section("DevDscr")));
 
 #define FLM_EXPORT __attribute__((visibility("default"), section(".text.flm")))
 
+/* flm.c */
 FLM_EXPORT int Init(unsigned long base, unsigned long clock, unsigned long function);
 FLM_EXPORT int UnInit(unsigned long function);
 FLM_EXPORT int EraseChip(void);
 FLM_EXPORT int EraseSector(unsigned long address);
 FLM_EXPORT int ProgramPage(unsigned long address, unsigned long size, unsigned char *data);
 FLM_EXPORT int BlankCheck(unsigned long address, unsigned long size, unsigned char pattern);
+
+/* flm_verify.c: address + size, or the address of the first byte that differs */
+FLM_EXPORT unsigned long Verify(unsigned long address, unsigned long size, unsigned char *data);
+
+/* flm_segger.c: J-Link's additions */
+FLM_EXPORT int SEGGER_OPEN_Read(uint32_t address, uint32_t size, uint8_t *to);
+FLM_EXPORT uint32_t SEGGER_OPEN_CalcCRC(uint32_t crc, uint32_t address, uint32_t size, uint32_t polynomial);
+FLM_EXPORT int SEGGER_OPEN_Program(uint32_t address, uint32_t size, uint8_t *data);
+FLM_EXPORT int SEGGER_OPEN_Erase(uint32_t address, uint32_t index, uint32_t count);
 
 #endif

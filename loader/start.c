@@ -2,32 +2,19 @@
  *
  * The host halts the MCU at its reset vector, sets SP to bf_stack_top and PC to bf_entry.
  */
-#include "board_data.h"
+#include "core.h"
 #include "hardware.h"
 #include "mailbox.h"
 #include "region.h"
 #include "time.h"
 
-#define SCB_VTOR   0xE000ED08u
-#define SCB_CCR    0xE000ED14u
-#define SCB_CCR_DC (1u << 16)
-#define SCB_CCR_IC (1u << 17)
-#define SCB_CFSR   0xE000ED28u
-#define SCB_HFSR   0xE000ED2Cu
-#define SCB_MMFAR  0xE000ED34u
-#define SCB_BFAR   0xE000ED38u
+#define SCB_VTOR  0xE000ED08u
+#define SCB_CFSR  0xE000ED28u
+#define SCB_HFSR  0xE000ED2Cu
+#define SCB_MMFAR 0xE000ED34u
+#define SCB_BFAR  0xE000ED38u
 
 #define SCB_CFSR_MMARVALID (1u << 7)
-
-#define MPU_CTRL            0xE000ED94u
-#define MPU_CTRL_ENABLE     (1u << 0)
-#define MPU_CTRL_PRIVDEFENA (1u << 2)
-#define MPU_RNR             0xE000ED98u
-#define MPU_RBAR            0xE000ED9Cu
-#define MPU_RASR            0xE000EDA0u
-#define MPU_RASR_ENABLE     (1u << 0)
-#define MPU_RASR_SIZE_SHIFT 1u
-#define MPU_RASR_XN         (1u << 28) /* AP 000: no access for anybody */
 
 #define VECTORS          16u
 #define VECTOR_NMI       2u
@@ -92,27 +79,13 @@ static void set_vectors(void)
 	REG32(SCB_VTOR) = (uint32_t)(uintptr_t)bf_vectors;
 }
 
-/* The core reads ahead on its own; a read of the QSPI window while the controller is not mapped would hang the bus. */
-static void close_window(void)
-{
-	REG32(MPU_CTRL) = 0;
-	REG32(MPU_RNR) = 0;
-	REG32(MPU_RBAR) = QSPI_WINDOW;
-	REG32(MPU_RASR) = MPU_RASR_XN | ((QSPI_WINDOW_LOG2 - 1u) << MPU_RASR_SIZE_SHIFT) | MPU_RASR_ENABLE;
-	REG32(MPU_CTRL) = MPU_CTRL_ENABLE | MPU_CTRL_PRIVDEFENA;
-	barrier_sync();
-	barrier_instruction();
-}
-
 __attribute__((noreturn, used, section(".text.bf_entry"))) void bf_entry(void)
 {
 	interrupts_mask();
 	clear_bss();
 	set_vectors();
-	REG32(SCB_CCR) &= ~(SCB_CCR_DC | SCB_CCR_IC);
-	barrier_sync();
-	barrier_instruction();
-	close_window();
+	core_caches_off();
+	core_close_window();
 	loader_main();
 	for (;;) {
 	}

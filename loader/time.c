@@ -4,6 +4,7 @@
 #include "time.h"
 
 #include "board_data.h"
+#include "systick.h"
 
 #define SCB_ICSR           0xE000ED04u
 #define SCB_ICSR_PENDSTSET (1u << 26)
@@ -15,21 +16,8 @@
 #define NVIC_WORDS         5u /* lines 0 to 159 */
 #define NVIC_LINE_BITS     32u
 
-#define SYST_CSR           0xE000E010u
-#define SYST_CSR_ENABLE    (1u << 0)
-#define SYST_CSR_TICKINT   (1u << 1)
-#define SYST_CSR_CLKSOURCE (1u << 2)
-#define SYST_RVR           0xE000E014u
-#define SYST_CVR           0xE000E018u
-
-#define IWDG_KR            (MCU_WATCHDOG + 0x00u)
-#define IWDG_KR_REFRESH    0xAAAAu
-
 #define DBGMCU_CR          (MCU_IDCODE + 0x04u)
 #define DBGMCU_CR_SLEEP    (1u << 0)
-
-#define TICKS_PER_MS       (CLOCK_HCLK_HZ / 1000u)
-#define TICKS_PER_US       (CLOCK_HCLK_HZ / 1000000u)
 
 static uint32_t milliseconds;
 static uint32_t wake_lines[NVIC_WORDS];
@@ -37,9 +25,7 @@ static uint32_t wake_lines[NVIC_WORDS];
 void time_start(void)
 {
 	REG32(DBGMCU_CR) |= DBGMCU_CR_SLEEP; /* the debug port must reach RAM while the core sleeps */
-	REG32(SYST_RVR) = TICKS_PER_MS - 1u;
-	REG32(SYST_CVR) = 0;
-	REG32(SYST_CSR) = SYST_CSR_ENABLE | SYST_CSR_TICKINT | SYST_CSR_CLKSOURCE;
+	systick_start(SYST_CSR_TICKINT);
 	REG32(SCB_SCR) |= SCB_SCR_SEVONPEND;
 }
 
@@ -52,8 +38,7 @@ uint32_t time_ms(void)
 {
 	if (time_tick_pending()) {
 		REG32(SCB_ICSR) = SCB_ICSR_PENDSTCLR;
-		milliseconds++;
-		REG32(IWDG_KR) = IWDG_KR_REFRESH;
+		systick_count(&milliseconds);
 	}
 	return milliseconds;
 }
@@ -73,19 +58,7 @@ uint32_t time_us(void)
 
 void time_delay_us(uint32_t microseconds)
 {
-	uint32_t before = REG32(SYST_CVR);
-	uint32_t left = microseconds * TICKS_PER_US;
-
-	for (;;) {
-		uint32_t now = REG32(SYST_CVR);
-		uint32_t passed = (before >= now) ? before - now : before + TICKS_PER_MS - now;
-
-		if (passed >= left) {
-			return;
-		}
-		left -= passed;
-		before = now;
-	}
+	systick_delay_us(microseconds);
 }
 
 void time_wake_on(uint32_t irq)

@@ -1,0 +1,216 @@
+/* The QSPI chip as the storage of a flash algorithm, on the loader's own drivers. */
+#include "clocks.h"
+#include "core.h"
+#include "map.h"
+#include "nor.h"
+#include "nor_opcodes.h"
+#include "storage.h"
+#include "systick.h"
+#include "time.h"
+
+#define NO_CHIP        0xFFu
+#define SETTLE_MAX_MS  1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
+#define QPI_BUSY_MASK  0x83u /* WIP and WEL of an operation at work; bit 7 is a pulled-up line if nobody answers */
+#define BUSY           (NOR_SR1_WIP | NOR_SR1_WEL)
+
+static const struct chip *chip;
+static struct nor_registers seen;
+static bool exposed;
+
+/* In between the debugger's polls the core spins: pyOCD takes a sleeping core for one that has finished. */
+static bool wait_done(uint32_t max_ms)
+{
+	uint32_t start = time_ms();
+	bool done;
+
+	do {
+		done = controller_wait_done();
+	} while (!done && time_ms() - start <= max_ms + 1u);
+	controller_wait_end();
+	return done;
+}
+
+/* A chip that is still busy with what was begun before takes no reset. One in QPI answers on four lines alone. */
+static void wait_for_earlier_work(void)
+{
+	uint8_t lines = 0;
+	uint8_t status = nor_register(NOR_READ_STATUS1);
+
+	if (status != NOR_FLOATING && (status & NOR_SR1_WIP) != 0) {
+		lines = NOR_ONE;
+	} else {
+		controller_four_lines(true);
+		if ((nor_status1_four_lines() & QPI_BUSY_MASK) == BUSY) {
+			lines = NOR_FOUR;
+		}
+	}
+	if (lines != 0) {
+		nor_wait_status1_begin(lines);
+		(void)wait_done(BOARD_BUSY_MAX_MS);
+	}
+	controller_four_lines(false);
+}
+
+static bool reset_chip(void)
+{
+	nor_begin_identify();
+	wait_for_earlier_work();
+	nor_leave_modes();
+	nor_reset();
+	nor_wait_status1_begin(NOR_ONE);
+	return wait_done(SETTLE_MAX_MS);
+}
+
+static uint32_t find_row(void)
+{
+	uint8_t id[NOR_ID_BYTES];
+
+	nor_read_id(id);
+	for (uint32_t i = 0; i < storage_chip_count; i++) {
+		uint32_t same = 0;
+
+		while (same < storage_chips[i].length && storage_chips[i].id[same] == id[same]) {
+			same++;
+		}
+		if (same == storage_chips[i].length) {
+			return storage_chips[i].row;
+		}
+	}
+	return NO_CHIP;
+}
+
+bool storage_open(void)
+{
+	uint32_t row;
+
+	core_close_window();
+	chip = NULL;
+	exposed = false;
+	if (clocks_start() != 0) {
+		return false;
+	}
+	time_start();
+	controller_start();
+	(void)controller_failed();
+	if (!reset_chip()) {
+		return false;
+	}
+	row = find_row();
+	if (row == NO_CHIP || nor_select(&board_chips[row], &seen) != STATUS_OK || controller_failed()) {
+		return false;
+	}
+	chip = &board_chips[row];
+	return true;
+}
+
+bool storage_expose(void)
+{
+	if (chip == NULL) {
+		return false;
+	}
+	controller_configure(&chip->timing);
+	if (!controller_map(chip->read_form) || controller_failed()) {
+		return false;
+	}
+	exposed = true;
+	core_open_window();
+	return true;
+}
+
+/* Before commands to the chip: the window closes first. */
+static void take_back(void)
+{
+	if (exposed) {
+		core_close_window();
+		controller_configure(&chip->timing);
+		exposed = false;
+	}
+}
+
+bool storage_close(void)
+{
+	REG32(SYST_CSR) = 0;
+	return storage_expose();
+}
+
+bool storage_holds(uint32_t address, uint32_t length)
+{
+	return chip != NULL && address >= QSPI_WINDOW && address - QSPI_WINDOW <= chip->size &&
+	       length <= chip->size - (address - QSPI_WINDOW);
+}
+
+static bool change(uint32_t form, uint32_t offset, const uint8_t *data, uint32_t length, uint32_t max_ms)
+{
+	take_back();
+	if (!nor_write_enable(&seen)) {
+		return false;
+	}
+	if (length > 0) {
+		controller_write(form, offset, data, length);
+	} else {
+		controller_command(form, offset);
+	}
+	nor_wait_begin(chip);
+	return wait_done(max_ms) && nor_finish(chip, STATUS_PROGRAM_FAILED, &seen) == STATUS_OK &&
+	       !controller_failed();
+}
+
+uint32_t storage_erase(uint32_t address)
+{
+	uint32_t offset = (address - QSPI_WINDOW) & ~(storage_sector_size - 1u);
+
+	if (!storage_holds(address, 1)) {
+		return 0;
+	}
+	for (uint32_t i = 0; i < chip->erases; i++) {
+		if (chip->erase[i].size == storage_sector_size) {
+			return change(chip->erase[i].form, offset, NULL, 0, chip->erase[i].max_ms)
+			               ? storage_sector_size
+			               : 0;
+		}
+	}
+	return 0;
+}
+
+bool storage_erase_all(void)
+{
+	return chip != NULL && change(chip->chip_erase.form, 0, NULL, 0, chip->chip_erase.max_ms);
+}
+
+/* The host's page may be many of the chip's; what is all ones needs no programming. */
+bool storage_program(uint32_t address, const uint8_t *data, uint32_t length)
+{
+	uint32_t offset = address - QSPI_WINDOW;
+
+	if (!storage_holds(address, length)) {
+		return false;
+	}
+	while (length > 0) {
+		uint32_t page = chip->page_size - offset % chip->page_size;
+
+		if (page > length) {
+			page = length;
+		}
+		if (!storage_bytes_are(data, page, NOR_FLOATING) &&
+		    !change(chip->program_form, offset, data, page, chip->program_max_ms)) {
+			return false;
+		}
+		offset += page;
+		data += page;
+		length -= page;
+	}
+	return true;
+}
+
+bool storage_read(uint32_t address, uint8_t *to, uint32_t length)
+{
+	if (!storage_holds(address, length)) {
+		return false;
+	}
+	take_back();
+	if (length > 0) {
+		controller_read(chip->read_form, address - QSPI_WINDOW, to, length);
+	}
+	(void)time_ms(); /* refreshes the watchdog in a long run of reads */
+	return !controller_failed();
+}
