@@ -9,8 +9,8 @@ from boardflash.export.formats import ExportRequest, export, format_named
 from boardflash.sim.target import Target
 from peers.openocd_client import OpenocdRun, run_openocd
 
-#: What the user names first: `-f interface/....cfg -c "transport select ..."`. OpenOCD gives a flash loader ten
-#: seconds of its own time to empty its ring buffer: let that be short.
+#: What the user names first: `-f interface/....cfg -c "transport select ..."`. OpenOCD gives a flash loader
+#: ten seconds of its own time to empty its ring buffer: let that be short.
 INTERFACE = """\
 adapter driver remote_bitbang
 remote_bitbang host 127.0.0.1

@@ -1,6 +1,6 @@
 """Debian's OpenOCD, unmodified, flashes and verifies both memories with the configuration that we export.
 
-Every register that it writes before it finds the chip is from our board files; the board is the simulated one.
+Every register that it writes before it finds the chip is from our board files; the board is simulated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""<board>_pyocd.py: a pyOCD user script that gives a target the board's memories; its algorithm beside it.
+"""<board>_pyocd.py: a pyOCD user script that gives a target the board's memories; its algorithms beside it.
 
 pyOCD 0.45: `will_connect` may change the memory map (docs/user_scripts.md); `__file__` is set in the script's
 namespace (core/session.py); an FLM is found by its full path, or from the project folder.
@@ -6,86 +6,63 @@ namespace (core/session.py); an FLM is found by its full path, or from the proje
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
 from boardflash.description.model import Board
-from boardflash.errors import BoardflashError
 
-from .flm import build_flm
+from .flm import flm_workshop
 from .formats import ExportRequest
+from .storage import Storage, internal_storage, qspi_storage
 from .wording import one_line, render_template, save
 
 TEMPLATE = "pyocd_script.py"
 
-#: pyOCD's module whose FLASH_ALGO drives the same flash controller, by die.
-BUILTIN_ALGORITHMS = {
-    "stm32f746": "target_STM32F767xx",  # same registers and sector numbers, github:pyocd/pyOCD@d1974ff
-    "stm32h743": "target_STM32H743xx",
-}
-BUILTIN_PAGE = 0x400
-
 
 def names(board: Board) -> tuple[str, ...]:
-    return (script_name(board), *((flm_name(board),) if board.qspi else ()))
+    return (script_name(board), *(_flm_name(board, region) for region in _storages(board)))
 
 
 def script_name(board: Board) -> str:
     return f"{board.name}_pyocd.py"
 
 
-def flm_name(board: Board) -> str:
-    return f"{board.name}.FLM"
-
-
 def write(request: ExportRequest) -> None:
     board = request.board
-    text = script(board)
-    if board.qspi:
-        copy_flm(board, request.folder)
-    save(request.folder / script_name(board), text)
-
-
-def copy_flm(board: Board, folder: Path) -> None:
-    """The algorithm alone, without what it was built of."""
-    with tempfile.TemporaryDirectory(prefix="boardflash-flm-") as work:
-        built = build_flm(board, Path(work))
-        shutil.copyfile(built, folder / flm_name(board))
+    for region, storage in _storages(board).items():
+        with flm_workshop(board, storage) as flm:
+            flm.make(request.folder / _flm_name(board, region))
+    save(request.folder / script_name(board), script(board))
 
 
 def script(board: Board) -> str:
-    module = BUILTIN_ALGORITHMS.get(board.mcu.name)
-    if module is None:
-        raise BoardflashError(
-            f"we know of no pyOCD algorithm for the internal flash of {board.mcu.title}", where=board.mcu.file
-        )
-    values: dict[str, object] = {
+    regions = {region: _memory(board, region) for region in _storages(board)}
+    ram = [(board.mcu.ram_base, board.mcu.ram_size), *board.mcu.other_ram]
+    values = {
         "title": f"{one_line(board.title)} ({board.part.number})",
         "script": script_name(board),
-        "module": module,
-        "page": f"{BUILTIN_PAGE:#x}",
-        "internal": _internal(board),
-        "ram": _ranges([(board.mcu.ram_base, board.mcu.ram_size), *board.mcu.other_ram]),
-        "flm": flm_name(board) if board.qspi else "",
+        "internal": regions["internal"],
+        "qspi": regions.get("qspi"),
+        "ram": [_range(base, size) for base, size in ram],
     }
-    if board.qspi:
-        region = board.region("qspi")
-        (values["qspi"],) = _ranges([(region.base, region.size)])
     return render_template(TEMPLATE, values)
 
 
-def _ranges(memories: Iterable[tuple[int, int]]) -> list[Mapping[str, str]]:
-    return [{"start": f"{base:#010x}", "length": f"{size:#x}"} for base, size in memories]
+def _storages(board: Board) -> Mapping[str, Storage]:
+    found = {"internal": internal_storage(board)}
+    if board.qspi:
+        found["qspi"] = qspi_storage(board)
+    return found
 
 
-def _internal(board: Board) -> list[Mapping[str, str]]:
-    region = board.region("internal")
-    rows: list[Mapping[str, str]] = []
-    address = region.base
-    for run in region.sectors:
-        length = run.size * run.count
-        rows.append({"start": f"{address:#010x}", "length": f"{length:#x}", "sector": f"{run.size:#x}"})
-        address += length
-    return rows
+def _flm_name(board: Board, region: str) -> str:
+    """As the `flm` format calls them: the same files."""
+    return f"{board.name}.FLM" if region == "qspi" else f"{board.name}-{region}.FLM"
+
+
+def _memory(board: Board, name: str) -> Mapping[str, str]:
+    region = board.region(name)
+    return {**_range(region.base, region.size), "flm": _flm_name(board, name)}
+
+
+def _range(base: int, size: int) -> Mapping[str, str]:
+    return {"start": f"{base:#010x}", "length": f"{size:#x}"}
