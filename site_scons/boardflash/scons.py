@@ -52,8 +52,8 @@ DEFAULTS = {
     "FLASHVERIFYCOM": "$( $PYTHON $) -m boardflash verify $SOURCE $FLASHREGIONS"
     " $( $FLASHPROBE $FLASHREPORT $)",
     "FLASHSHOWCOM": "$( $PYTHON $) -m boardflash plan $SOURCE",
-    "FLASHEXPORTCOM": "$( $PYTHON $) -m boardflash export --quiet $FLASHFORMAT --board $BOARDNAME"
-    " $( $_BOARDPATH $) --output $FLASHFOLDER $FLASHINPUTS",
+    "FLASHEXPORTCOM": "$( $PYTHON $) -m boardflash export $FLASHFORMAT $FLASHINPUTS --quiet --board $BOARDNAME"
+    " $( $_BOARDPATH $) --output $FLASHFOLDER",
     "LOADERBLOBCOMSTR": "",
     "FLASHSEGMENTSCOMSTR": "",
     "FLASHPLANCOMSTR": "",
@@ -214,7 +214,7 @@ def flash_export(env: Any, target: Any, board: Any, format: str, source: Any = (
     own = own_environment(env)
     loaded = load(env, board)
     chosen = format_named(format)
-    folder = own.Dir(_in_host(env, target))
+    folder = own.Dir(env.Dir(target).abspath)
     nodes, words = inputs(env, source)
     built = own.Command(
         [folder.File(name) for name in exporter(chosen).names(loaded)],
@@ -229,6 +229,7 @@ def flash_export(env: Any, target: Any, board: Any, format: str, source: Any = (
     own.Depends(
         built, [facts_node(own, loaded), *loader_sources(own), *package_sources(own, "export", "image")]
     )
+    own.Ignore(folder, built)  # for those who ask
     env.Alias("exports", built)
     return built
 

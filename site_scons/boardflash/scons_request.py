@@ -156,6 +156,7 @@ Flashing (boardflash):
   scons plan                  write the flash plans and tell what they say
   scons segments              one .bin and one .hex for each region
   scons loaders               build the target loaders
+  scons exports               make what FlashExport declares, for other flashers
   scons list-boards           the boards that can be named; list-probes: the J-Links attached
   scons -n flash              what would run; touches nothing
   scons -q flash              exit 0 if the stamps of PROBE= say that it holds this plan, else 1

@@ -13,7 +13,6 @@ from boardflash.errors import BoardflashError
 from boardflash.foreign.fit import check_fit
 from boardflash.foreign.layout import lay_out
 from boardflash.foreign.model import Loader
-from boardflash.foreign.read import read_loader
 
 KEY = "loader"
 
@@ -25,6 +24,8 @@ def named_loader(table: Table, folder: Path, mcu: Mcu) -> tuple[RegionLoader, Lo
     name = table.text(KEY)
     if not name or "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
         table.fail(KEY, 'expected a path relative to the board file, with "/"')
+    from boardflash.foreign.read import read_loader  # the ELF reader is slow to load, and seldom needed
+
     path = folder / name
     try:
         loader = read_loader(path, name)
