@@ -52,8 +52,8 @@ DEFAULTS = {
     "FLASHVERIFYCOM": "$( $PYTHON $) -m boardflash verify $SOURCE $FLASHREGIONS"
     " $( $FLASHPROBE $FLASHREPORT $)",
     "FLASHSHOWCOM": "$( $PYTHON $) -m boardflash plan $SOURCE",
-    "FLASHEXPORTCOM": "$( $PYTHON $) -m boardflash export $FLASHFORMAT $FLASHINPUTS --quiet --board $BOARDNAME"
-    " $( $_BOARDPATH $) --output $FLASHFOLDER",
+    "FLASHEXPORTCOM": "$( $PYTHON $) -m boardflash export $FLASHFORMAT $FLASHINPUTS --quiet"
+    " --board $BOARDNAME $( $_BOARDPATH $) --output $FLASHFOLDER",
     "LOADERBLOBCOMSTR": "",
     "FLASHSEGMENTSCOMSTR": "",
     "FLASHPLANCOMSTR": "",
