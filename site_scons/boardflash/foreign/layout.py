@@ -33,7 +33,7 @@ class Layout:
     faults: int  # BKPT, where every fault's vector points
     ignores: int  # where every interrupt's vector points: it returns
     copy: int
-    canary: int  # below the stack
+    canary: int  # below the stack; below it lies the buffer, so that what overruns the stack harms no code
     stack_top: int
     buffer: int
     buffer_size: int  # a multiple of the page
@@ -63,19 +63,18 @@ def lay_out(loader: Loader, ram_base: int, ram_size: int, shown: str) -> Layout:
     vectors = _up(start, TABLE_BYTES)
     stubs = vectors + TABLE_BYTES
     code = _up(stubs + STUBS_BYTES)
-    canary = code if loader.fixed else _up(code + loader.end)
-    stack_top = canary + len(CANARY) + STACK_BYTES
-    page = loader.device.page_size
-    buffer_size = min(BUFFER_MAX, max(0, end - stack_top)) // page * page
-    if page > BUFFER_MAX and end - stack_top >= page:
-        buffer_size = page
+    buffer = code if loader.fixed else _up(code + loader.end)
+    page = max(1, loader.device.page_size)  # 0 is told where the sectors are looked at
+    room = max(0, end - buffer - len(CANARY) - STACK_BYTES - ALIGNMENT)
+    buffer_size = max(min(BUFFER_MAX, room) // page * page, page if page <= room else 0)
     if buffer_size == 0:
-        needed = stack_top - vectors + page + (loader.size if loader.fixed else 0)
+        needed = buffer - vectors + page + len(CANARY) + STACK_BYTES + (loader.size if loader.fixed else 0)
         raise BoardflashError(
             f"too large for the RAM: {loader.size} bytes of code and data, a stack of {STACK_BYTES} and a"
             f" page of {page} take {needed} bytes, there are {ram_size}",
             where=shown,
         )
+    canary = _up(buffer + buffer_size)
     return Layout(
         offset=0 if loader.fixed else code,
         vectors=vectors,
@@ -84,8 +83,8 @@ def lay_out(loader: Loader, ram_base: int, ram_size: int, shown: str) -> Layout:
         ignores=stubs + 8,
         copy=stubs + 16,
         canary=canary,
-        stack_top=stack_top,
-        buffer=stack_top,
+        stack_top=canary + len(CANARY) + STACK_BYTES,
+        buffer=buffer,
         buffer_size=buffer_size,
     )
 

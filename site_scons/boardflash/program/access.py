@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from boardflash.description.model import Board, Region
 from boardflash.errors import BoardflashError
 from boardflash.link.jlink import Link
 from boardflash.loader.artefact import LoaderArtefact
 from boardflash.loader.protocol import REGION_NUMBERS, Operation
 from boardflash.plan.erase import Leaf, Need, PlannedErase, plan_erases
+from boardflash.program.foreign_device import ForeignDevice
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
 from boardflash.program.progress import Progress, Silent
 from boardflash.program.report import DeviceIdentity, size_text
-from boardflash.program.session import leave, open_session
+from boardflash.program.session import Session, leave, open_session
 from boardflash.program.steps import Step
 from boardflash.program.work import erase_times_ms, internal_costs, leaf_units, qspi_costs
 
@@ -39,9 +42,20 @@ def read_range(
     region = region_at(board, address, size)
     progress = progress or Silent()
     with open_session(board, artefact, link, progress, Interrupt(), qspi=region.name == "qspi") as session:
-        data = session.loader.read(REGION_NUMBERS[region.name], address, size)
+        device = _foreign(session, board, region)
+        if device is not None and device.reads:
+            data = device.read([(address, size)])[0]
+        else:
+            data = session.loader.read(REGION_NUMBERS[region.name], address, size)
         leave(session, link, run=True)
         return data
+
+
+def _foreign(session: Session, board: Board, region: Region) -> ForeignDevice | None:
+    """What a vendor's loader makes of the region, if the board file names one."""
+    if region.loader is None:
+        return None
+    return ForeignDevice(session, board, region, region.loader, Path(region.loader.file))
 
 
 def erase_range(
@@ -68,7 +82,10 @@ def erase_range(
         open_session(board, artefact, link, progress, interrupt, qspi=region.name == "qspi") as session,
     ):
         chip = session.found.chip
+        device = _foreign(session, board, region)
         costs = qspi_costs(board, chip) if chip is not None else internal_costs(board)
+        if device is not None:
+            chip, costs = None, device.costs()
         leaves = [
             Leaf(
                 at,
@@ -91,6 +108,9 @@ def erase_range(
             )
 
         progress.phase("erase", size)
-        session.pump.run({REGION_NUMBERS[region.name]: map(step, plan.erases)})
+        if device is not None:
+            device.erase([(erase.address, erase.size) for erase in plan.erases])
+        else:
+            session.pump.run({REGION_NUMBERS[region.name]: map(step, plan.erases)})
         leave(session, link, run=False)
         return session.found.device, len(plan.erases)

@@ -69,6 +69,13 @@ class ForeignDevice:
                 found.append(engine.read(address, size))
         return found
 
+    def erase(self, units: Sequence[tuple[int, int]]) -> None:
+        """Its own sectors, one by one."""
+        with self.at_work() as engine:
+            for address, size in units:
+                self.stop_if_asked()
+                engine.erase(address, size)
+
     def stop_if_asked(self) -> None:
         """Between two units: Ctrl-C ends the run here."""
         if self._session.interrupted():
@@ -81,7 +88,7 @@ class ForeignDevice:
             return
         calls = ", ".join(f"{count} {name}" for name, count in sorted(tally.calls.items()))
         report.notes.append(
-            f"{self._shown} works page by page, the core halted in between: {tally.calls.total()} calls"
+            f"{self._shown} works with the core halted between its calls: {tally.calls.total()} of them"
             f" ({calls}) took {tally.in_calls_s:.3f} s, loading it {tally.sessions}"
             f" time{'s' if tally.sessions != 1 else ''} and moving the data"
             f" {tally.total_s - tally.in_calls_s:.3f} s"

@@ -46,6 +46,7 @@ class ForeignLane(Lane):
     ) -> None:
         super().__init__(session, board, image, journal, report, progress, options)
         self._device = device
+        self._told_late = 0  # bytes of the boot unit, programmed before its last page
 
     def ahead(self) -> Iterator[Load]:
         return iter(())
@@ -181,8 +182,11 @@ class ForeignLane(Lane):
         self.report.pages_programmed += pages
         self.report.bytes_programmed += size
         self._progress.advance(size)
+        self._told_late += size
         if tell:
-            self.report.reasons.append(UnitReason(unit.address, unit.size, unit.erase, size, unit.reason))
+            reason = UnitReason(unit.address, unit.size, unit.erase, self._told_late, unit.reason)
+            self.report.reasons.append(reason)
+            self._told_late = 0
 
     # The vector table's unit
 
