@@ -1,4 +1,4 @@
-"""probe-rs's target description against a schema of what its parser takes, and against the algorithms themselves.
+"""probe-rs's target description against a schema of its parser, and against the algorithms themselves.
 
 The schema is written from github:probe-rs/probe-rs@67993c4b probe-rs-target/src: which keys each struct has,
 which are required, their types and widths, and what ChipFamily::validate asks for.
@@ -93,7 +93,7 @@ def base64_standard(value: Any) -> None:
     assert len(value) % 4 == 0
 
 
-ACCESS = struct({}, {key: boolean for key in ("read", "write", "execute", "boot")})
+ACCESS = struct({}, dict.fromkeys(("read", "write", "execute", "boot"), boolean))
 REGION = struct(
     {"range": address_range, "cores": list_of(text)}, {"name": text, "is_alias": boolean, "access": ACCESS}
 )

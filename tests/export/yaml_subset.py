@@ -1,4 +1,4 @@
-"""A strict reader of the YAML that target descriptions are written in: block maps and lists, plain scalars, tags.
+"""A strict reader of the YAML of target descriptions: block maps and lists, plain scalars, tags.
 
 Numbers as yaml_serde resolves them (YAML 1.2 core schema): decimal, 0x hexadecimal. What is not understood is
 an error, so that nothing passes by accident.
