@@ -1,5 +1,5 @@
-/* Verify of a CMSIS-Pack flash algorithm, on the chip itself and not through the window. Its symbol alone makes pyOCD
- * write everything each time (reference flash-engines section 1.3), so it is not in every file.
+/* Verify of a CMSIS-Pack flash algorithm. Its symbol alone makes pyOCD write everything each time (reference
+ * flash-engines section 1.3), so it is not in every file.
  */
 #include "flm.h"
 #include "storage.h"

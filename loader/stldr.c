@@ -23,7 +23,7 @@ int Init(void)
 
 int Read(uint32_t address, uint32_t size, uint8_t *to)
 {
-	return end(storage_read(address, to, size));
+	return storage_read(address, to, size) ? STLDR_OK : STLDR_FAILED;
 }
 
 int Write(uint32_t address, uint32_t size, const uint8_t *data)
@@ -76,10 +76,7 @@ static uint32_t sum(uint32_t address, uint32_t size, uint32_t value)
 
 uint32_t CheckSum(uint32_t start, uint32_t size, uint32_t initial)
 {
-	uint32_t value = sum(start, size, initial);
-
-	(void)storage_expose();
-	return value;
+	return sum(start, size, initial);
 }
 
 /* The host rounds an image out to words: the checksum leaves out what it added at both ends. */
@@ -91,6 +88,5 @@ uint64_t Verify(uint32_t address, const uint8_t *data, uint32_t words, uint32_t 
 	uint32_t same = storage_matches(address, data, size);
 	uint32_t failed = (same == size) ? 0 : address + same;
 
-	(void)storage_expose();
 	return ((uint64_t)checksum << 32) | failed;
 }

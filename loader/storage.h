@@ -10,7 +10,7 @@
 #define STORAGE_PIECE 256u
 
 bool storage_open(void);   /* from any state of MCU and chip to one in which all below works */
-bool storage_expose(void); /* the host's own reads of the memory find its content, until the next call */
+bool storage_expose(void); /* the host's own reads of the memory find its content, until it is next changed */
 bool storage_close(void);  /* exposed, and the core as firmware expects it */
 
 bool storage_holds(uint32_t address, uint32_t length);

@@ -30,23 +30,30 @@ static bool wait_done(uint32_t max_ms)
 	return done;
 }
 
+/* The chip's first byte is lost where the lines turn around without a dummy clock (ST's staff, community.st.com thread
+ * 216569: polling by the controller fails so, too); the chip repeats its status.
+ */
+static bool busy_in_qpi(void)
+{
+	uint8_t status[2];
+
+	controller_read(FORM_INSTRUCTION(NOR_FOUR, NOR_READ_STATUS1) | FORM_DATA(NOR_FOUR), 0, status, sizeof(status));
+	return (status[1] & QPI_BUSY_MASK) == BUSY;
+}
+
 /* A chip that is still busy with what was begun before takes no reset. One in QPI answers on four lines alone. */
 static void wait_for_earlier_work(void)
 {
-	uint8_t lines = 0;
 	uint8_t status = nor_register(NOR_READ_STATUS1);
+	uint32_t start = time_ms();
 
 	if (status != NOR_FLOATING && (status & NOR_SR1_WIP) != 0) {
-		lines = NOR_ONE;
-	} else {
-		controller_four_lines(true);
-		if ((nor_status1_four_lines() & QPI_BUSY_MASK) == BUSY) {
-			lines = NOR_FOUR;
-		}
-	}
-	if (lines != 0) {
-		nor_wait_status1_begin(lines);
+		nor_wait_status1_begin(NOR_ONE);
 		(void)wait_done(BOARD_BUSY_MAX_MS);
+		return;
+	}
+	controller_four_lines(true);
+	while (busy_in_qpi() && time_ms() - start <= BOARD_BUSY_MAX_MS) {
 	}
 	controller_four_lines(false);
 }
@@ -202,13 +209,31 @@ bool storage_program(uint32_t address, const uint8_t *data, uint32_t length)
 	return true;
 }
 
+/* An exposed window stays so: the host may read it at any time in between. */
+static void read_window(uint32_t address, uint8_t *to, uint32_t length)
+{
+	const volatile uint8_t *from = (const volatile uint8_t *)(uintptr_t)address;
+	uint32_t at = 0;
+
+	while (at < length) {
+		if ((address + at) % sizeof(uint32_t) == 0 && length - at >= sizeof(uint32_t)) {
+			store32(to + at, REG32(address + at));
+			at += sizeof(uint32_t);
+		} else {
+			to[at] = from[at];
+			at++;
+		}
+	}
+}
+
 bool storage_read(uint32_t address, uint8_t *to, uint32_t length)
 {
 	if (!storage_holds(address, length)) {
 		return false;
 	}
-	take_back();
-	if (length > 0) {
+	if (exposed) {
+		read_window(address, to, length);
+	} else if (length > 0) {
 		controller_read(chip->read_form, address - QSPI_WINDOW, to, length);
 	}
 	(void)time_ms(); /* refreshes the watchdog in a long run of reads */

@@ -1,7 +1,7 @@
-"""Builds programs that a host's debugger calls function by function: compiles, links, and refuses what is wrong.
+"""Builds programs that a debugger calls function by function: compiles, links, and refuses what is wrong.
 
-A `Workshop` is a folder for one board and one kind of independence; what several files share is compiled once.
-The Zig wheel is the one toolchain. The same sources and board give the same bytes in any folder.
+A `Workshop` is a folder for one board and one kind of independence; what several files share is compiled
+once. The Zig wheel is the one toolchain. The same sources and board give the same bytes in any folder.
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ class Independence:
 
 
 #: Code and constants by PC, data by R9, which the host sets: what CMSIS-Pack hosts expect.
-BY_R9 = Independence(
-    ("-fropi", "-frwpi", "-fno-pic"), frozenset(RELATIVE) | frozenset(STATIC_BASE_RELATIVE)
-)
+BY_R9 = Independence(("-fropi", "-frwpi", "-fno-pic"), frozenset(RELATIVE) | frozenset(STATIC_BASE_RELATIVE))
 #: All of it by PC, code and data moved as one piece; the host sets nothing.
 BY_PC = Independence(("-fPIE",), frozenset(RELATIVE))
 

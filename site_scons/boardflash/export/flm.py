@@ -1,7 +1,7 @@
 """CMSIS-Pack flash algorithms (.FLM) of a board's memories, from the target loader's sources.
 
-Layout as uVision, pyOCD, probe-rs and J-Link read it (reference flash-engines section 8): PrgCode at 0, PrgData,
-DevDscr last, with `FlashDevice`.
+Layout as uVision, pyOCD, probe-rs and J-Link read it (reference flash-engines section 8): PrgCode at 0,
+PrgData, DevDscr last, with `FlashDevice`.
 """
 
 from __future__ import annotations

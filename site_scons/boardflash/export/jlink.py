@@ -1,7 +1,8 @@
-"""The `jlink` format: a JLinkDevices folder with the QSPI chip's loader, a Commander script, J-Flash projects.
+"""The `jlink` format: a JLinkDevices folder with the QSPI chip's loader, Commander script, J-Flash projects.
 
-Devices.xml as wiki.segger.com/J-Link_Device_Support_Kit has it: one <Device> of the name that the DLL knows the
-MCU by, so that its own way of connecting and its internal flash stay; the path of the loader is relative to the XML.
+Devices.xml as wiki.segger.com/J-Link_Device_Support_Kit has it: one <Device> of the name that the DLL knows
+the MCU by, so that its own way of connecting and its internal flash stay; the path of the loader is relative
+to the XML.
 """
 
 from __future__ import annotations

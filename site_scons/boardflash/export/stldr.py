@@ -1,7 +1,7 @@
 """The `stldr` format: an STM32CubeProgrammer external loader of the QSPI chip.
 
-Linked four bytes into the RAM, as ST's own are (github:STMicroelectronics/stm32-external-loader@0cbde89, their
-.icf files): the host puts a breakpoint before it. It works at any other address, too.
+Linked four bytes into the RAM, as ST's own are (github:STMicroelectronics/stm32-external-loader@0cbde89,
+their .icf files). It works at any other address, too.
 """
 
 from __future__ import annotations
