@@ -19,6 +19,7 @@ from boardflash.export.formats import ExportRequest, export, format_named
 from boardflash.sim.board import SimulatedBoard
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
+from peers.both_memories import app_assets, app_code, app_elf
 from peers.images import FLASH_BASE, assets, firmware
 from peers.pyocd_client import ROOT, RUN_SECONDS, PyocdBench
 
@@ -76,6 +77,10 @@ def script(bench: Consumer) -> Path:
     return found
 
 
+def docs() -> str:
+    return (ROOT / "docs" / "export-pyocd.md").read_text(encoding="utf-8")
+
+
 def erased(output: str) -> int:
     found = re.search(r"Erased (\d+) bytes", output)
     assert found, output
@@ -95,18 +100,34 @@ def test_the_command_line_flashes_both_memories_by_our_script(consumer: Consumer
 
 
 def test_flash_command_takes_it_and_so_does_pyocd_yaml(consumer: Consumer, tmp_path: Path) -> None:
-    """docs/export-pyocd.md's pyocd.yaml, in the folder with the script and the algorithm."""
+    """docs/export-pyocd.md's pyocd.yaml, in the folder with the script and the algorithms."""
     for path in (consumer.folder / "loaders").iterdir():
         shutil.copy(path, tmp_path)
     name = script(consumer).name
-    (tmp_path / "pyocd.yaml").write_text(
-        f"target_override: cortex_m\nuser_script: {name}\nconnect_mode: halt\n", encoding="utf-8"
-    )
+    shown = re.search(r"```yaml\n(.*?)```", docs(), re.S)
+    assert shown
+    told = shown[1].replace("stm32f746g-disco_pyocd.py", name)
+    (tmp_path / "pyocd.yaml").write_text(told, encoding="utf-8")
     content = assets(700, seed=4)
     (tmp_path / "some.bin").write_bytes(content)
     output = consumer.run(tmp_path, "flash", "-v", "-a", f"{WINDOW + 0x20000:#x}", "some.bin")
     assert erased(output) == 0x10000
     assert consumer.content("qspi")[0x20000 : 0x20000 + 700] == content
+
+
+def test_an_elf_of_both_memories_is_loaded_as_the_docs_show(consumer: Consumer) -> None:
+    """The command of docs/export-pyocd.md and its lines."""
+    loaders = script(consumer).parent
+    shown = re.search(r"`pyocd (load .*) app\.elf`", docs())
+    assert shown
+    (loaders / "app.elf").write_bytes(app_elf())
+    words = shown[1].replace("stm32f746g-disco_pyocd.py", script(consumer).name).split()
+    told = re.search(r"```\n(Erased .*)\n(Erased .*)\n```", docs())
+    assert told
+    for line in told.groups():
+        assert line in consumer.run(loaders, *words, "--no-config", "app.elf")
+    assert consumer.content("internal")[: len(app_code())] == app_code()
+    assert consumer.content("qspi")[: len(app_assets())] == app_assets()
 
 
 def test_a_target_that_knows_its_internal_flash_keeps_it(consumer: Consumer) -> None:
