@@ -1,7 +1,7 @@
 """Calls the functions of a loader file as its host does, through a board's debug port and nothing else.
 
-The bytes of the file go into RAM at any address; each call sets SP, R9, LR to a breakpoint, R0 to R3 and PC, lets
-the core run until it halts there, and reads R0 and R1.
+The bytes of the file go into RAM at any address; each call sets SP, R9, LR to a breakpoint, R0 to R3 and PC,
+lets the core run until it halts there, and reads R0 and R1.
 """
 
 from __future__ import annotations

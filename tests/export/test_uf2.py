@@ -64,9 +64,7 @@ def exported(tmp_path: Path, *images: RegionImage) -> Uf2:
 
 def test_both_regions_are_in_one_file_in_address_order(tmp_path: Path) -> None:
     code, pictures = random.Random(1).randbytes(1024), random.Random(2).randbytes(512)
-    found = exported(
-        tmp_path, region("qspi", WINDOW, (0, pictures)), region("internal", INTERNAL, (0, code))
-    )
+    found = exported(tmp_path, region("qspi", WINDOW, (0, pictures)), region("internal", INTERNAL, (0, code)))
     assert found.families == {STM32F7}
     assert found.order == [INTERNAL + at for at in range(0, 1024, 256)] + [WINDOW, WINDOW + 256]
     assert b"".join(found.blocks[address] for address in found.order) == code + pictures
@@ -114,7 +112,9 @@ def test_a_part_without_a_family_is_refused(tmp_path: Path) -> None:
     board = load_board(BOARD)
     other = replace(board, part=replace(board.part, number="STM32Z123"))
     with pytest.raises(BoardflashError, match="UF2 has no family ID for STM32Z123"):
-        export(format_named("uf2"), ExportRequest(other, tmp_path, (region("internal", INTERNAL, (0, b"a")),)))
+        export(
+            format_named("uf2"), ExportRequest(other, tmp_path, (region("internal", INTERNAL, (0, b"a")),))
+        )
 
 
 def test_the_docs_show_what_the_command_prints(tmp_path: Path) -> None:
