@@ -6,11 +6,14 @@ Every register that it writes before it finds the chip is from our board files; 
 from __future__ import annotations
 
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from boardflash.description.load import list_boards, load_board
+from boardflash.export.formats import ExportRequest, export, format_named
 from boardflash.sim.board import SimulatedBoard
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
@@ -164,3 +167,40 @@ def test_protected_blocks_are_told(tmp_path: Path) -> None:
     board = used_board(f"{DISCO}-c03", registers={"sr1": 0x04})
     run = run_exported(board, DISCO, tmp_path, "reset init")
     assert "QSPI: blocks are protected (status 0x04)" in run.output
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in list_boards()])
+def test_openocd_reads_the_file_of_every_shipped_board(name: str, tmp_path: Path) -> None:
+    """Its configuration stage alone, with no target behind it: banks and handlers are accepted."""
+    board = load_board(name)
+    (made,) = export(format_named("openocd"), ExportRequest(board, tmp_path))
+    words = ["adapter driver remote_bitbang", "transport select jtag", f"source {{{made}}}"]
+    words += ["puts [flash list]", "puts [$BOARD_TARGET cget -event reset-init]", "shutdown"]
+    done = subprocess.run(
+        ["openocd", *(part for word in words for part in ("-c", word))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "board_reset_init" in done.stdout and "Error" not in done.stdout
+    banks = re.findall(r"driver (\w+) base (\d+)", done.stdout) or re.findall(
+        r"name (\w+) base (\d+)", done.stdout
+    )
+    assert ("stmqspi", str(WINDOW)) in banks, done.stdout
+    both = board.part.flash_size > 0x100000
+    assert (("stm32h7x", str(0x08100000)) in banks) == both
+
+
+def test_a_flash_command_before_reset_init_writes_nothing(tmp_path: Path) -> None:
+    """What docs/export-openocd.md warns of: OpenOCD 0.12 itself gives up."""
+    board = used_board(DISCO)
+    before = bytes(board.chip.array)
+    path = tmp_path / "assets.bin"
+    path.write_bytes(assets(100, seed=3))
+    run = run_exported(board, DISCO, tmp_path, "halt", f"flash write_image erase {path} {WINDOW:#x}")
+    assert run.returncode != 0
+    assert "Assertion" in run.output
+    assert board.chip.array == before
