@@ -27,6 +27,7 @@ pytestmark = pytest.mark.skipif(openocd_version() is None, reason="openocd is no
 WINDOW = 0x90000000
 CODE_SIZE, ASSETS_SIZE = 3_000, 3_001
 DISCO = "stm32f746g-disco"
+BOARD_FILE = Path(__file__).resolve().parents[2] / "boards" / f"{DISCO}.toml"
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "export-openocd.md"
 #: Board file, and the board that is really there.
 BOARDS = [(DISCO, DISCO), (DISCO, f"{DISCO}-c03"), (DISCO, f"{DISCO}-c03-im"), ("acme-panel", "acme-panel")]
@@ -167,6 +168,26 @@ def test_protected_blocks_are_told(tmp_path: Path) -> None:
     board = used_board(f"{DISCO}-c03", registers={"sr1": 0x04})
     run = run_exported(board, DISCO, tmp_path, "reset init")
     assert "QSPI: blocks are protected (status 0x04)" in run.output
+
+
+def test_protected_ranges_of_the_board_file_are_not_erased(tmp_path: Path) -> None:
+    own = tmp_path / f"{DISCO}.toml"
+    text = BOARD_FILE.read_text(encoding="utf-8")
+    text += '[[protect]]\nregion = "qspi"\naddress = 0x9001_0000\nsize = 0x2_0000\n'
+    own.write_text(text, encoding="utf-8")
+    board = used_board(DISCO)
+    before = bytes(board.chip.array)
+    for offset, word in (
+        (0x10000, "protected"),
+        (0x2F000, "protected"),
+        (0x30000, "verified"),
+        (0, "verified"),
+    ):
+        run = flash_qspi(board, str(own), tmp_path, offset)
+        assert (run.returncode == 0) == (word == "verified"), run.output
+        assert word in run.output
+    assert board.chip.array[0x10000:0x30000] == before[0x10000:0x30000]
+    assert board.chip.array[:ASSETS_SIZE] == assets(ASSETS_SIZE, seed=3)
 
 
 @pytest.mark.parametrize("name", [entry.name for entry in list_boards()])

@@ -81,6 +81,7 @@ def qspi_values(board: Board, hclk_hz: int, fsize_over: int) -> Mapping[str, Any
         "read_status": f"{READ_STATUS:#04x}",
         "read_id": f"{READ_ID:#04x}",
         "chips": _chips(qspi, fsize_over),
+        "protect": _protected(board),
         "wanted": " or ".join(chip.name for chip in qspi.chips),
     }
 
@@ -141,6 +142,15 @@ def _port_registers(pins: Iterable[PinUse]) -> Mapping[str, tuple[int, int]]:
         field("PUPDR", 2, pin.number, PULL_UP if pin.signal in PULLED_UP else PULL_NONE)
         field("MODER", 2, pin.number, ALTERNATE)
     return {name: bits for name, bits in found.items() if bits != (0, 0)}
+
+
+def _protected(board: Board) -> list[Mapping[str, int]]:
+    """First and last byte in the chip. The driver minds them by itself; it writes no status bit."""
+    region = board.region("qspi")
+    return [
+        {"start": address - region.base, "last": address + size - 1 - region.base}
+        for address, size in region.protect
+    ]
 
 
 def _chips(qspi: Qspi, fsize_over: int) -> list[Mapping[str, str]]:
