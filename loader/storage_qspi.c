@@ -30,6 +30,14 @@ static bool wait_done(uint32_t max_ms)
 	return done;
 }
 
+static void wait_for_tick(void)
+{
+	uint32_t now = time_ms();
+
+	while (time_ms() == now) {
+	}
+}
+
 /* The chip's first byte is lost where the lines turn around without a dummy clock (ST's staff, community.st.com thread
  * 216569: polling by the controller fails so, too); the chip repeats its status.
  */
@@ -54,6 +62,7 @@ static void wait_for_earlier_work(void)
 	}
 	controller_four_lines(true);
 	while (busy_in_qpi() && time_ms() - start <= BOARD_BUSY_MAX_MS) {
+		wait_for_tick();
 	}
 	controller_four_lines(false);
 }
