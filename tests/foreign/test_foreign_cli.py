@@ -70,8 +70,8 @@ def test_read_and_erase_go_through_the_loader(
     (tmp_path / "art.bin").write_bytes(data)
     run("flash", f"art.bin@{QSPI:#x}", "--board", "bench.toml", *SIM)
     board = ("--board", "bench.toml", *SIM)
-    run("erase", f"{QSPI + 0x1000:#x}", "0x1000", *board)
-    run("read", f"{QSPI:#x}", str(9 * KIB), "back.bin", *board)
+    run("erase", "--region", "qspi", "--address", f"{QSPI + 0x1000:#x}", "--size", "0x1000", *board)
+    run("read", f"{QSPI:#x}", str(9 * KIB), "--output", "back.bin", *board)
     assert (tmp_path / "back.bin").read_bytes() == data[:0x1000] + b"\xff" * 0x1000 + data[0x2000:]
 
 

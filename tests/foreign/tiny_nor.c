@@ -10,15 +10,22 @@
 #define QUADSPI_AR  0xA0001018u
 #define QUADSPI_DR  0xA0001020u
 
+#define QUADSPI_PSMKR 0xA0001024u
+#define QUADSPI_PSMAR 0xA0001028u
+#define QUADSPI_PIR   0xA000102Cu
+
+#define CR_APMS   (1u << 22)
 #define CR_EN     (1u << 0)
 #define CR_ABORT  (1u << 1)
 #define SR_TCF    (1u << 1)
 #define SR_FTF    (1u << 2)
+#define SR_SMF    (1u << 3)
 #define SR_BUSY   (1u << 5)
 #define CCR_OP(x) ((x) | (1u << 8))
 #define CCR_ADDR  ((1u << 10) | (2u << 12))
 #define CCR_DATA  (1u << 24)
 #define CCR_READ  (1u << 26)
+#define CCR_POLL  (2u << 26)
 #define CCR_MAP   (3u << 26)
 
 static void alternate(uint32_t port, uint32_t pin, uint32_t function)
@@ -52,23 +59,18 @@ static void command(uint32_t opcode)
 	finish();
 }
 
-static uint8_t status(void)
-{
-	uint8_t value;
-
-	REG32(QUADSPI_DLR) = 0;
-	REG32(QUADSPI_CCR) = CCR_OP(0x05u) | CCR_DATA | CCR_READ;
-	while ((REG32(QUADSPI_SR) & SR_TCF) == 0) {
-	}
-	value = REG8(QUADSPI_DR);
-	stop();
-	return value;
-}
-
+/* The controller polls the chip's status itself (automatic polling, stopped by the match). */
 static void wait_ready(void)
 {
-	while ((status() & 1u) != 0) {
+	REG32(QUADSPI_DLR) = 0;
+	REG32(QUADSPI_PSMKR) = 1;
+	REG32(QUADSPI_PSMAR) = 0;
+	REG32(QUADSPI_PIR) = 16;
+	REG32(QUADSPI_CR) |= CR_APMS;
+	REG32(QUADSPI_CCR) = CCR_OP(0x05u) | CCR_DATA | CCR_POLL;
+	while ((REG32(QUADSPI_SR) & SR_SMF) == 0) {
 	}
+	stop();
 }
 
 int memory_start(void)
