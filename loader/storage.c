@@ -1,7 +1,19 @@
-/* What is the same for every memory: reading it by pieces. The buffer is static, since hosts give little stack. */
+/* What is the same for every memory: reading it by pieces, and what the board file keeps from change. The buffer is
+ * static, since hosts give little stack.
+ */
 #include "storage.h"
 
 static uint8_t buffer[STORAGE_PIECE];
+
+bool storage_may_change(uint32_t address, uint32_t length)
+{
+	for (const struct storage_range *range = storage_protected; range->size != 0; range++) {
+		if (address < range->address + range->size && address + length > range->address) {
+			return false;
+		}
+	}
+	return true;
+}
 
 const uint8_t *storage_piece(uint32_t address, uint32_t length, uint32_t *piece)
 {

@@ -36,6 +36,17 @@ static inline bool storage_bytes_are(const uint8_t *data, uint32_t length, uint8
 	return true;
 }
 
+/* Ranges that the board file protects, the last with size 0. */
+struct storage_range {
+	uint32_t address;
+	uint32_t size;
+};
+
+extern const struct storage_range storage_protected[];
+
+/* No byte of it is protected by the board file. */
+bool storage_may_change(uint32_t address, uint32_t length);
+
 /* JEDEC ID prefixes that the board's chips answer, each with its row of board_chips. */
 struct storage_chip {
 	uint8_t row;

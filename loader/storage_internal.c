@@ -98,7 +98,7 @@ uint32_t storage_erase(uint32_t address)
 	bool done;
 
 	if (!storage_holds(address, 1) || !find_unit(address, &unit) || !may_change(unit.number) ||
-	    !flash_unlock(unit.address)) {
+	    !storage_may_change(unit.address, unit.size) || !flash_unlock(unit.address)) {
 		return 0;
 	}
 	flash_erase_begin(unit.number);
@@ -111,6 +111,9 @@ bool storage_erase_all(void)
 {
 	uint32_t size;
 
+	if (!storage_may_change(FLASH_BASE, FLASH_SIZE)) {
+		return false;
+	}
 	for (uint32_t address = FLASH_BASE; address - FLASH_BASE < FLASH_SIZE; address += size) {
 		size = storage_erase(address);
 		if (size == 0) {
@@ -140,7 +143,8 @@ bool storage_program(uint32_t address, const uint8_t *data, uint32_t length)
 {
 	struct unit unit;
 
-	if (!storage_holds(address, length) || address % FLASH_PROGRAM_BYTES != 0 || length % FLASH_PROGRAM_BYTES != 0) {
+	if (!storage_holds(address, length) || !storage_may_change(address, length) ||
+	    address % FLASH_PROGRAM_BYTES != 0 || length % FLASH_PROGRAM_BYTES != 0) {
 		return false;
 	}
 	while (length > 0) {

@@ -175,7 +175,7 @@ uint32_t storage_erase(uint32_t address)
 {
 	uint32_t offset = (address - QSPI_WINDOW) & ~(storage_sector_size - 1u);
 
-	if (!storage_holds(address, 1)) {
+	if (!storage_holds(address, 1) || !storage_may_change(QSPI_WINDOW + offset, storage_sector_size)) {
 		return 0;
 	}
 	for (uint32_t i = 0; i < chip->erases; i++) {
@@ -190,7 +190,8 @@ uint32_t storage_erase(uint32_t address)
 
 bool storage_erase_all(void)
 {
-	return chip != NULL && change(chip->chip_erase.form, 0, NULL, 0, chip->chip_erase.max_ms);
+	return chip != NULL && storage_may_change(QSPI_WINDOW, chip->size) &&
+	       change(chip->chip_erase.form, 0, NULL, 0, chip->chip_erase.max_ms);
 }
 
 /* The host's page may be many of the chip's; what is all ones needs no programming. */
@@ -198,7 +199,7 @@ bool storage_program(uint32_t address, const uint8_t *data, uint32_t length)
 {
 	uint32_t offset = address - QSPI_WINDOW;
 
-	if (!storage_holds(address, length)) {
+	if (!storage_holds(address, length) || !storage_may_change(address, length)) {
 		return false;
 	}
 	while (length > 0) {

@@ -1,4 +1,4 @@
-"""Loader files as their hosts parse them: every field at its documented offset, by two independent readers."""
+"""Loader files as their hosts parse them: every field at its documented offset, by two readers."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ INTERNAL_PAGE_SIZE = 1024
 CODE_LIMIT = 8 * 1024
 ON_CHIP, EXTERNAL_SPI = "FLM_ON_CHIP", "FLM_EXTERNAL_SPI"
 
-COMMON_SOURCES = ("storage.c", "time_polled.c", "runtime.c")
+COMMON_SOURCES = ("storage.c", "storage_limits.c", "time_polled.c", "runtime.c")
 QSPI_SOURCES = ("storage_qspi.c", "storage_data.c", "stream.c", "nor.c", "nor_bus.c", "nor_select.c")
 INTERNAL_SOURCES = ("storage_internal.c",)
 
@@ -44,6 +44,7 @@ class Storage:
     erase_max_ms: int  # one sector
     sectors: tuple[Sectors, ...]
     kind: str
+    protected: tuple[tuple[int, int], ...]  # (address, size) that the board file keeps from change
     chips: tuple[tuple[int, Chip], ...] = ()  # with their rows
 
     def values(self, board: Board) -> Mapping[str, Any]:
@@ -61,6 +62,9 @@ class Storage:
             "sectors": [
                 {"offset": f"{run.offset:#x}u", "size": f"{run.size:#x}u", "count": run.count}
                 for run in self.sectors
+            ],
+            "protected": [
+                {"address": f"{address:#010x}u", "size": f"{size:#x}u"} for address, size in self.protected
             ],
             "chips": [
                 {
@@ -114,6 +118,7 @@ def qspi_storage(board: Board, chip_row: int | None = None) -> Storage:
         erase_max_ms=max(erase.max_ms for erase in erases),
         sectors=(Sectors(0, sector, size // sector),),
         kind=EXTERNAL_SPI,
+        protected=board.region("qspi").protect,
         chips=tuple(chips),
     )
 
@@ -140,6 +145,7 @@ def internal_storage(board: Board) -> Storage:
         erase_max_ms=max(run.erase_max_ms for run in region.sectors),
         sectors=tuple(sectors),
         kind=ON_CHIP,
+        protected=region.protect,
     )
 
 
