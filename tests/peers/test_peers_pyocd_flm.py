@@ -72,5 +72,11 @@ def test_pyocd_reads_the_window_after_init_and_skips_what_is_there(runs: list[Py
     assert runs[1].counts["ap_reads"] > SIZE // 4
 
 
+def test_the_docs_show_what_pyocd_says_then(runs: list[PyocdRun]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "export-flm.md").read_text(encoding="utf-8")
+    shown = re.search(r"^Erased 0 bytes.*$", page, re.M)
+    assert shown and shown[0] in runs[1].output
+
+
 def test_one_changed_byte_costs_pyocd_one_sector(runs: list[PyocdRun]) -> None:
     assert written(runs[2]) == (1, 0x10000)
