@@ -140,6 +140,16 @@ def test_a_board_without_qspi_is_refused(name: str, tmp_path: Path) -> None:
         export(format_named(name), ExportRequest(board, tmp_path))
 
 
+def test_chips_that_share_an_id_are_refused(tmp_path: Path) -> None:
+    board = load_board(BOARD)
+    assert board.qspi is not None
+    first, second = board.qspi.chips
+    twin = replace(second, name="twin", jedec_ids=(*second.jedec_ids, first.jedec_ids[0]))
+    shared = replace(board, qspi=replace(board.qspi, chips=(first, twin)))
+    with pytest.raises(BoardflashError, match=f"{first.name} and twin share the JEDEC ID 20 BA 18"):
+        export(format_named("flm"), ExportRequest(shared, tmp_path))
+
+
 @pytest.mark.parametrize("name", ["flm", "jlink", "stldr"])
 def test_every_shipped_board_builds(name: str, tmp_path: Path) -> None:
     for entry in list_boards():

@@ -47,6 +47,11 @@ class Storage:
     protected: tuple[tuple[int, int], ...]  # (address, size) that the board file keeps from change
     chips: tuple[tuple[int, Chip], ...] = ()  # with their rows
 
+    def identities(self) -> list[tuple[int, Chip, bytes]]:
+        """Row, chip and JEDEC ID, long IDs first: a short one may be the beginning of another's."""
+        found = [(row, chip, jedec) for row, chip in self.chips for jedec in chip.jedec_ids]
+        return sorted(found, key=lambda item: -len(item[2]))
+
     def values(self, board: Board) -> Mapping[str, Any]:
         """For the templates."""
         return {
@@ -73,8 +78,7 @@ class Storage:
                     "id": ", ".join(f"{byte:#04x}" for byte in jedec),
                     "name": chip.name,
                 }
-                for row, chip in self.chips
-                for jedec in chip.jedec_ids
+                for row, chip, jedec in self.identities()
             ],
             "about_section": ABOUT_SECTION,
             "code_limit": CODE_LIMIT,
@@ -97,6 +101,7 @@ def qspi_storage(board: Board, chip_row: int | None = None) -> Storage:
                 f"there is no chip {chip_row}; the board has {len(chips)}", where=board.file
             )
         chips = [chips[chip_row]]
+    _refuse_twins(board, [chip for _, chip in chips])
     sector = _sector_size(board, [chip for _, chip in chips])
     size = min(chip.size for _, chip in chips)
     driver = f"controllers/{board.mcu.qspi.driver}"
@@ -147,6 +152,20 @@ def internal_storage(board: Board) -> Storage:
         kind=ON_CHIP,
         protected=region.protect,
     )
+
+
+def _refuse_twins(board: Board, chips: list[Chip]) -> None:
+    """A flash algorithm asks for the JEDEC ID alone: parts that share one it cannot tell apart."""
+    owners: dict[bytes, Chip] = {}
+    for chip in chips:
+        for jedec in chip.jedec_ids:
+            other = owners.setdefault(jedec, chip)
+            if other is not chip:
+                raise BoardflashError(
+                    f"{other.name} and {chip.name} share the JEDEC ID {jedec.hex(' ').upper()}; a flash"
+                    " algorithm cannot tell them apart: name the one that is there",
+                    where=f"{board.file}: [qspi] chips",
+                )
 
 
 def _sector_size(board: Board, chips: list[Chip]) -> int:
