@@ -69,7 +69,7 @@ def check(rig: ForeignRig) -> None:
 POWER = pytest.param(
     "power_cut_at_call",
     marks=pytest.mark.xfail(
-        reason="sim/engine.py forget_code takes the first and last of granules that are not in order: UC_ERR_ARG"
+        reason="sim/engine.py forget_code: first and last of granules that are not in order (UC_ERR_ARG)"
     ),
 )
 
