@@ -122,7 +122,7 @@ class Engine:
         if first == last and first not in self._by_granule:
             return
         if last - first > len(self._by_granule):
-            touched = [g for g in self._by_granule if first <= g <= last]
+            touched = sorted(g for g in self._by_granule if first <= g <= last)
         else:
             touched = [g for g in range(first, last + 1) if g in self._by_granule]
         if not touched:
