@@ -54,4 +54,8 @@ FLM_EXPORT uint32_t SEGGER_OPEN_CalcCRC(uint32_t crc, uint32_t address, uint32_t
 FLM_EXPORT int SEGGER_OPEN_Program(uint32_t address, uint32_t size, uint8_t *data);
 FLM_EXPORT int SEGGER_OPEN_Erase(uint32_t address, uint32_t index, uint32_t count);
 
+/* flm_turbo.c: takes commands from RAM from now on */
+struct SEGGER_OPEN_CMD_INFO;
+FLM_EXPORT void SEGGER_OPEN_Start(volatile struct SEGGER_OPEN_CMD_INFO *block);
+
 #endif

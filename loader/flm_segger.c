@@ -1,7 +1,7 @@
 /* J-Link's optional entry points (wiki.segger.com/Open_Flashloader; reference flash-engines section 6).
  *
- * SEGGER_OPEN_Start, its turbo mode, is left out: what the host and it do to each other in RAM is not documented. So is
- * the table SEGGER_OFL_Api of SEGGER's newer template: it would hold absolute addresses. J-Link finds functions by name.
+ * The table SEGGER_OFL_Api of SEGGER's newer template is left out: it would hold absolute addresses, and J-Link finds
+ * functions by name. SEGGER_OPEN_Start is in flm_turbo.c.
  */
 #include "flm.h"
 #include "storage.h"

@@ -17,7 +17,7 @@ from export.export_rig import BOARD, exported, flm, internal_flm, jlink_flm, stl
 from export.plain_elf import SHT_PROGBITS, PlainElf
 
 CMSIS = {"Init", "UnInit", "EraseChip", "EraseSector", "ProgramPage", "BlankCheck"}
-SEGGER = {"SEGGER_OPEN_Read", "SEGGER_OPEN_CalcCRC", "SEGGER_OPEN_Program", "SEGGER_OPEN_Erase"}
+SEGGER = {f"SEGGER_OPEN_{name}" for name in ("Read", "CalcCRC", "Program", "Erase", "Start")}
 STLDR = {"Init", "Read", "Write", "SectorErase", "MassErase", "Verify", "CheckSum"}
 END = 0xFFFF_FFFF
 Files = pytest.mark.parametrize(

@@ -33,6 +33,7 @@ VERIFY = Extension("flm_verify.c", ("Verify",))
 SEGGER = Extension(
     "flm_segger.c", ("SEGGER_OPEN_Read", "SEGGER_OPEN_CalcCRC", "SEGGER_OPEN_Program", "SEGGER_OPEN_Erase")
 )
+TURBO = Extension("flm_turbo.c", ("SEGGER_OPEN_Start",))  # needs both
 
 
 @dataclass(frozen=True)

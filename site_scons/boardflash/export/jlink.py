@@ -11,7 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 from boardflash.description.model import Board
 
-from .flm import SEGGER, VERIFY, flm_workshop
+from .flm import SEGGER, TURBO, VERIFY, flm_workshop
 from .formats import ExportRequest
 from .storage import Storage, internal_storage, qspi_storage, require_qspi
 
@@ -41,7 +41,7 @@ def write(request: ExportRequest) -> None:
     board, storage = request.board, qspi_storage(request.board)
     devices, loader, script, qspi, internal = (request.folder / name for name in names(board))
     with flm_workshop(board, storage) as flm:
-        flm.make(loader, VERIFY, SEGGER)
+        flm.make(loader, VERIFY, SEGGER, TURBO)
     devices.write_text(devices_xml(board, storage, loader.name), encoding="utf-8")
     script.write_text(commander_script(board), encoding="utf-8")
     qspi.write_text(jflash_project(board, storage, QSPI_BANK), encoding="utf-8")
