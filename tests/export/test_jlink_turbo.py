@@ -1,4 +1,4 @@
-"""SEGGER_OPEN_Start, driven as the published reconstruction of its library reads commands: blocks of twelve words."""
+"""SEGGER_OPEN_Start, driven as the reconstruction of its library reads commands: blocks of twelve words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ IWDG_KR, IWDG_PR, IWDG_RLR = 0x4000_3000, 0x4000_3004, 0x4000_3008
 
 @dataclass
 class Turbo:
-    """The host's side: commands go into the blocks of a ring, each before the one ahead of it has to be over."""
+    """The host: commands go into the blocks of a ring, before the one ahead of them has to be over."""
 
     board: SimulatedBoard
     caller: Caller
