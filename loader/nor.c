@@ -10,10 +10,9 @@ bool nor_write_enable(struct nor_registers *seen)
 	return (seen->status1 & NOR_SR1_WEL) != 0 && seen->status1 != NOR_FLOATING;
 }
 
-void nor_wait_status1_begin(uint8_t lines)
+void nor_wait_status1_begin(void)
 {
-	controller_wait_begin(FORM_INSTRUCTION((uint32_t)lines, NOR_READ_STATUS1) | FORM_DATA((uint32_t)lines),
-	                      NOR_SR1_WIP, 0);
+	controller_wait_begin(FORM_INSTRUCTION(NOR_ONE, NOR_READ_STATUS1) | FORM_DATA(NOR_ONE), NOR_SR1_WIP, 0);
 }
 
 void nor_wait_begin(const struct chip *chip)
@@ -22,7 +21,7 @@ void nor_wait_begin(const struct chip *chip)
 		controller_wait_begin(FORM_INSTRUCTION(NOR_ONE, NOR_READ_FLAG_STATUS) | FORM_DATA(NOR_ONE),
 		                      NOR_FSR_READY, NOR_FSR_READY);
 	} else {
-		nor_wait_status1_begin(NOR_ONE);
+		nor_wait_status1_begin();
 	}
 }
 

@@ -22,7 +22,7 @@ struct nor_registers {
 /* One-line commands without an address; they work in every state but QPI, continuous read and power-down. */
 void nor_command(uint8_t opcode);
 uint8_t nor_register(uint8_t opcode);
-uint8_t nor_status1_four_lines(void);
+bool nor_busy_in_qpi(void); /* with the controller on four lines */
 void nor_read_id(uint8_t id[NOR_ID_BYTES]);
 void nor_read_sfdp(uint32_t address, uint32_t length, uint8_t *data);
 
@@ -36,7 +36,7 @@ enum status nor_select(const struct chip *chip, struct nor_registers *seen);
 bool nor_write_enable(struct nor_registers *seen); /* false: WEL did not set */
 /* Wait by hardware polling for the end of what was begun. */
 void nor_wait_begin(const struct chip *chip);
-void nor_wait_status1_begin(uint8_t lines);
+void nor_wait_status1_begin(void);
 /* How the finished erase or program went; `failed` is what to call a failure. */
 enum status nor_finish(const struct chip *chip, enum status failed, struct nor_registers *seen);
 void nor_read_registers(const struct chip *chip, uint32_t registers[4]);

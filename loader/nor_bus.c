@@ -6,6 +6,8 @@
 #define ALL_ONES          0xFFFFFFFFu
 #define SFDP_DUMMY_CYCLES 8u  /* JESD216F 6.1: 24-bit address, eight wait states, whatever the present mode */
 #define RELEASE_US        40u /* longest exit from deep power-down that we know (MX25R) */
+#define QPI_BUSY_MASK     0x83u /* WIP and WEL of an operation at work; bit 7 is a pulled-up line if nobody answers */
+#define QPI_BUSY_VALUE    (NOR_SR1_WIP | NOR_SR1_WEL)
 #define RESET_US          30u /* tRST of W25Q; longer ones are waited for */
 
 static const struct bus_timing identify_timing = {
@@ -34,12 +36,15 @@ uint8_t nor_register(uint8_t opcode)
 	return value;
 }
 
-uint8_t nor_status1_four_lines(void)
+/* The first byte is lost where the lines turn around without a dummy clock (ST's staff, community.st.com thread 216569:
+ * the controller's own polling fails so, too); the chip repeats its status.
+ */
+bool nor_busy_in_qpi(void)
 {
-	uint8_t value = NOR_FLOATING;
+	uint8_t values[2];
 
-	controller_read(FORM_INSTRUCTION(NOR_FOUR, NOR_READ_STATUS1) | FORM_DATA(NOR_FOUR), 0, &value, 1);
-	return value;
+	controller_read(FORM_INSTRUCTION(NOR_FOUR, NOR_READ_STATUS1) | FORM_DATA(NOR_FOUR), 0, values, sizeof(values));
+	return (values[1] & QPI_BUSY_MASK) == QPI_BUSY_VALUE;
 }
 
 void nor_read_id(uint8_t id[NOR_ID_BYTES])

@@ -19,7 +19,7 @@ static void wait_idle(const struct chip *chip)
 {
 	uint32_t start = time_ms();
 
-	nor_wait_status1_begin(NOR_ONE);
+	nor_wait_status1_begin();
 	while (!controller_wait_done() && time_ms() - start <= chip->status_write_max_ms + 1u) {
 		time_sleep();
 	}

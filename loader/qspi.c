@@ -7,12 +7,11 @@
 #include "time.h"
 
 #define RESET_SETTLE_MS 1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
-#define QPI_BUSY_MASK   0x83u /* WIP and WEL of an operation at work; bit 7 is a pulled-up line if nobody answers */
-#define QPI_BUSY_VALUE  (NOR_SR1_WIP | NOR_SR1_WEL)
 
 enum step {
 	STEP_IDLE,
 	STEP_BUSY_BEFORE,       /* identify: an interrupted operation goes on in the chip */
+	STEP_BUSY_IN_QPI,       /* the same in a chip that is in QPI */
 	STEP_BUSY_AFTER_LADDER, /* the same, seen only now that the chip is out of its mode */
 	STEP_RESET,             /* identify: waiting for the chip to be ready after its reset */
 	STEP_SCAN,
@@ -108,19 +107,20 @@ static enum progress begin_reset(void)
 	return PROGRESS_RUNNING;
 }
 
-static enum progress wait_interrupted(enum step next, uint8_t lines)
+static enum progress wait_interrupted(enum step next)
 {
 	identity.was_busy = 1;
-	controller_four_lines(lines == NOR_FOUR);
 	begin_wait(next, BOARD_BUSY_MAX_MS);
-	nor_wait_status1_begin(lines);
+	if (next != STEP_BUSY_IN_QPI) {
+		nor_wait_status1_begin();
+	}
 	return PROGRESS_WAITING;
 }
 
 static enum progress run_ladder(void)
 {
 	nor_leave_modes();
-	return status_says_busy(nor_register(NOR_READ_STATUS1)) ? wait_interrupted(STEP_BUSY_AFTER_LADDER, NOR_ONE)
+	return status_says_busy(nor_register(NOR_READ_STATUS1)) ? wait_interrupted(STEP_BUSY_AFTER_LADDER)
 	                                                        : begin_reset();
 }
 
@@ -134,13 +134,10 @@ static enum progress begin_identify(void)
 	nor_begin_identify();
 	nor_read_id(identity.first_try);
 	if (status_says_busy(nor_register(NOR_READ_STATUS1))) {
-		return wait_interrupted(STEP_BUSY_BEFORE, NOR_ONE);
+		return wait_interrupted(STEP_BUSY_BEFORE);
 	}
 	controller_four_lines(true);
-	if ((nor_status1_four_lines() & QPI_BUSY_MASK) == QPI_BUSY_VALUE) {
-		return wait_interrupted(STEP_BUSY_BEFORE, NOR_FOUR);
-	}
-	return run_ladder();
+	return nor_busy_in_qpi() ? wait_interrupted(STEP_BUSY_IN_QPI) : run_ladder();
 }
 
 /* Until its reset is over a chip either shows WIP or is deaf: Macronix takes 40 us after a read, milliseconds after an
@@ -418,12 +415,20 @@ static enum progress poll_interrupted(void)
 	return (step == STEP_BUSY_BEFORE) ? run_ladder() : begin_reset();
 }
 
+/* Asked anew each time: the controller's own polling would take the byte that is lost. */
+static enum progress poll_qpi(void)
+{
+	return (nor_busy_in_qpi() && !wait_expired()) ? PROGRESS_WAITING : run_ladder();
+}
+
 enum progress qspi_poll(struct job *job)
 {
 	switch (step) {
 	case STEP_BUSY_BEFORE:
 	case STEP_BUSY_AFTER_LADDER:
 		return poll_interrupted();
+	case STEP_BUSY_IN_QPI:
+		return poll_qpi();
 	case STEP_RESET:
 		return poll_reset(job);
 	case STEP_SCAN:

@@ -10,8 +10,6 @@
 
 #define NO_CHIP        0xFFu
 #define SETTLE_MAX_MS  1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
-#define QPI_BUSY_MASK  0x83u /* WIP and WEL of an operation at work; bit 7 is a pulled-up line if nobody answers */
-#define BUSY           (NOR_SR1_WIP | NOR_SR1_WEL)
 
 static const struct chip *chip;
 static struct nor_registers seen;
@@ -38,17 +36,6 @@ static void wait_for_tick(void)
 	}
 }
 
-/* The chip's first byte is lost where the lines turn around without a dummy clock (ST's staff, community.st.com thread
- * 216569: polling by the controller fails so, too); the chip repeats its status.
- */
-static bool busy_in_qpi(void)
-{
-	uint8_t status[2];
-
-	controller_read(FORM_INSTRUCTION(NOR_FOUR, NOR_READ_STATUS1) | FORM_DATA(NOR_FOUR), 0, status, sizeof(status));
-	return (status[1] & QPI_BUSY_MASK) == BUSY;
-}
-
 /* A chip that is still busy with what was begun before takes no reset. One in QPI answers on four lines alone. */
 static void wait_for_earlier_work(void)
 {
@@ -56,12 +43,12 @@ static void wait_for_earlier_work(void)
 	uint32_t start = time_ms();
 
 	if (status != NOR_FLOATING && (status & NOR_SR1_WIP) != 0) {
-		nor_wait_status1_begin(NOR_ONE);
+		nor_wait_status1_begin();
 		(void)wait_done(BOARD_BUSY_MAX_MS);
 		return;
 	}
 	controller_four_lines(true);
-	while (busy_in_qpi() && time_ms() - start <= BOARD_BUSY_MAX_MS) {
+	while (nor_busy_in_qpi() && time_ms() - start <= BOARD_BUSY_MAX_MS) {
 		wait_for_tick();
 	}
 	controller_four_lines(false);
@@ -73,7 +60,7 @@ static bool reset_chip(void)
 	wait_for_earlier_work();
 	nor_leave_modes();
 	nor_reset();
-	nor_wait_status1_begin(NOR_ONE);
+	nor_wait_status1_begin();
 	return wait_done(SETTLE_MAX_MS);
 }
 

@@ -225,6 +225,17 @@ def test_chip_is_identified_out_of_every_state(start: Start, twin: str, left: st
     assert not board.violations
 
 
+@pytest.mark.parametrize("twin", [MICRON, WINBOND])
+def test_a_chip_that_erases_in_qpi_is_waited_for_before_its_reset(start: Start, twin: str) -> None:
+    board, session = start(twin, 3300, qpi="true", busy_ms="3000")
+    identity = session.identify_chip()
+    assert identity.was_busy
+    assert board.clock.seconds > 3
+    session.select_chip(ROW[twin])
+    assert session.read(REGION_QSPI, WINDOW + 0x555000, 256) == b"\xff" * 256, "its chip erase has ended"
+    assert not board.violations
+
+
 def test_quad_enable_is_set_where_it_is_clear(start: Start) -> None:
     _, session = start(WINBOND_QE_CLEAR)
     session.identify_chip()
