@@ -181,7 +181,8 @@ def flash_segments(env: Any, target: Any, source: Any, board: Any) -> Any:
 
 
 def flash_plan(env: Any, target: Any, source: Any, board: Any, loader: Any) -> Any:
-    """`plan.json` (the target), and beside it the loader and the image of each region."""
+    """`plan.json` (the target), and beside it the loader and the image of each region, and the loaders of
+    others that the board names."""
     own = own_environment(env)
     loaded = load(env, board)
     node = own.File(_in_host(env, target))
@@ -189,9 +190,11 @@ def flash_plan(env: Any, target: Any, source: Any, board: Any, loader: Any) -> A
         raise BoardflashError("a flash plan is called plan.json", where=f"FlashPlan({str(target)!r})")
     nodes, words = inputs(env, source)
     (loader_node,) = own.arg2nodes(loader, own.File)
-    beside = [node.dir.File(f"{region.name}.bin") for region in loaded.regions]
+    foreign = [(region.name, region.loader) for region in loaded.regions if region.loader is not None]
+    beside = [f"{region.name}.bin" for region in loaded.regions]
+    beside += [other.name_beside_plan(name) for name, other in foreign]
     built = own.Command(
-        [node, node.dir.File("loader.elf"), *beside],
+        [node, *(node.dir.File(name) for name in ("loader.elf", *beside))],
         [*nodes, loader_node],
         action(own, "FLASHPLAN"),
         BOARDNAME=board_name(env, board),
@@ -200,6 +203,7 @@ def flash_plan(env: Any, target: Any, source: Any, board: Any, loader: Any) -> A
         _BOARDPATH=board_path_flags(),
     )
     own.Depends(built, [facts_node(own, loaded), *package_sources(own, "image", "plan")])
+    own.Depends(built, [own.File(other.file) for _, other in foreign])
     own.Clean(built, [node.dir.File(f"{region.name}.hex") for region in loaded.regions])
     return built
 

@@ -133,13 +133,6 @@ def test_external_loader_has_its_functions_and_a_segment_of_its_own_that_describ
     assert (info.address, len(info.data)) == (plain.symbols["StorageInfo"], 200)
 
 
-@pytest.mark.parametrize("name", ["flm", "jlink", "stldr"])
-def test_a_board_without_qspi_is_refused(name: str, tmp_path: Path) -> None:
-    board = replace(load_board(BOARD), qspi=None)
-    with pytest.raises(BoardflashError, match="this board has no QSPI chip to make a flash algorithm for"):
-        export(format_named(name), ExportRequest(board, tmp_path))
-
-
 def test_chips_that_share_an_id_are_refused(tmp_path: Path) -> None:
     board = load_board(BOARD)
     assert board.qspi is not None

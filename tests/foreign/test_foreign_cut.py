@@ -66,15 +66,7 @@ def check(rig: ForeignRig) -> None:
     assert qspi[SIZE + 50 :][: len(CALIBRATION)] == CALIBRATION
 
 
-POWER = pytest.param(
-    "power_cut_at_call",
-    marks=pytest.mark.xfail(
-        reason="sim/engine.py forget_code: first and last of granules that are not in order (UC_ERR_ARG)"
-    ),
-)
-
-
-@pytest.mark.parametrize("cut", ["unplug_at_call", POWER])
+@pytest.mark.parametrize("cut", ["unplug_at_call", "power_cut_at_call"])
 def test_a_cut_at_any_call_is_made_good(scene: tuple[ForeignRig, int], tmp_path: Path, cut: str) -> None:
     rig, calls = scene
     for call in sample(range(20, calls), 8):

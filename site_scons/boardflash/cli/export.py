@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from boardflash.cli.plans import board_of, split_inputs
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from boardflash.export.formats import ExportRequest, export, format_named
+    from boardflash.export.formats import ExportRequest, export, format_named, left_out
     from boardflash.image.inputs import InputSpec
 
     chosen = format_named(arguments.format)
@@ -16,6 +17,8 @@ def run(arguments: argparse.Namespace) -> int:
     specs = [InputSpec.parse(text) for text in arguments.inputs]
     images = split_inputs(board, specs).images if specs else ()
     made = export(chosen, ExportRequest(board, arguments.output, tuple(images)))
+    if note := left_out(chosen, board):
+        print(note, file=sys.stderr)
     if not arguments.quiet:
         for path in made:
             print(path)

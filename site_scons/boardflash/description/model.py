@@ -254,6 +254,10 @@ class RegionLoader:
     file: str  # where it lies; in a plan, beside that
     sha256: str
 
+    def name_beside_plan(self, region: str) -> str:
+        """What its copy beside a plan is called."""
+        return f"{region}-{self.name.rpartition('/')[2]}"
+
 
 @dataclass(frozen=True)
 class Region:

@@ -15,6 +15,8 @@ from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
 from boardflash.image.model import RegionImage
 
+from .storage import unnamed_chips
+
 
 @dataclass(frozen=True)
 class ExportRequest:
@@ -39,19 +41,23 @@ class Format:
     about: str
     module: str
     of_image: bool = False  # made of an image, too
+    of_chips: bool = False  # says how the QSPI chip is programmed
 
 
 FORMATS = (
     Format(
-        "flm", "CMSIS-Pack flash algorithms: pyOCD, Keil, probe-rs; a second one with Verify", "flm_files"
+        "flm",
+        "CMSIS-Pack flash algorithms: pyOCD, Keil, probe-rs; a second one with Verify",
+        "flm_files",
+        of_chips=True,
     ),
     Format(
         "jlink", "J-Link: JLinkDevices folder with its loader, Commander script, J-Flash project", "jlink"
     ),
     Format("stldr", "STM32CubeProgrammer external loader", "stldr"),
-    Format("openocd", "OpenOCD 0.12 board configuration", "openocd"),
-    Format("probe-rs", "probe-rs target description", "probe_rs"),
-    Format("pyocd", "pyOCD user script, with its flash algorithm", "pyocd"),
+    Format("openocd", "OpenOCD 0.12 board configuration", "openocd", of_chips=True),
+    Format("probe-rs", "probe-rs target description", "probe_rs", of_chips=True),
+    Format("pyocd", "pyOCD user script, with its flash algorithm", "pyocd", of_chips=True),
     Format("make", "flash.mk, for repositories that use Make", "make"),
     Format("uf2", "UF2 file of the images of all regions", "uf2", of_image=True),
 )
@@ -63,6 +69,12 @@ def format_named(name: str) -> Format:
             return each
     known = ", ".join(each.name for each in FORMATS)
     raise BoardflashError(f"there is no export format {name!r}; there are {known}")
+
+
+def left_out(chosen: Format, board: Board) -> str | None:
+    """What a person has to know is not in the files."""
+    told = unnamed_chips(board) if chosen.of_chips else None
+    return f"note: {told}; the rest is made" if told else None
 
 
 def exporter(chosen: Format) -> Exporter:

@@ -85,9 +85,18 @@ class Storage:
         }
 
 
+def unnamed_chips(board: Board) -> str | None:
+    """What is to be said of a QSPI region of which the board file names a loader and no chips."""
+    for region in board.regions:
+        if region.name == "qspi" and board.qspi is None and region.loader is not None:
+            return f"region qspi names {region.loader.name} and no chips, so there is nothing to make it of"
+    return None
+
+
 def require_qspi(board: Board) -> None:
     if board.qspi is None:
-        raise BoardflashError("this board has no QSPI chip to make a flash algorithm for", where=board.file)
+        told = unnamed_chips(board) or "this board has no QSPI chip to make a flash algorithm for"
+        raise BoardflashError(told, where=board.file)
 
 
 def qspi_storage(board: Board, chip_row: int | None = None) -> Storage:

@@ -99,7 +99,7 @@ def _with_loaders_beside(board: Board, folder: Path) -> Board:
     for region in board.regions:
         loader = region.loader
         if loader is not None:
-            name = f"{region.name}-{PurePosixPath(loader.name).name}"
+            name = loader.name_beside_plan(region.name)
             data = read_checked(Path(loader.file), loader.sha256)
             (folder / name).write_bytes(data)
             loader = replace(loader, file=name)

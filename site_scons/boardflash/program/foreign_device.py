@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from boardflash.description.model import Board, Region, RegionLoader
-from boardflash.foreign.caller import Caller, Tally
-from boardflash.foreign.engine import Engine, engine_of
 from boardflash.foreign.layout import lay_out
 from boardflash.foreign.read import read_loader
 from boardflash.image.model import Piece, RegionImage, digest_of
 from boardflash.loader.session import LoaderSession
 from boardflash.plan.model import FlashPlan
+from boardflash.program.foreign_caller import Caller, Tally
+from boardflash.program.foreign_engine import Engine, engine_of
 from boardflash.program.report import RegionReport
 from boardflash.program.session import Session
 from boardflash.program.steps import Alone, Item

@@ -58,7 +58,7 @@ class RegionReport:
     worked_s: float = 0.0  # on the board's clock: the memory was erased and programmed,
     waited_s: float = 0.0  # and stood still in between, for want of data
     reasons: list[UnitReason] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # for the person, in the text alone
+    notes: list[str] = field(default_factory=list)  # lines for the person
 
     @property
     def bytes_erased(self) -> int:
@@ -237,6 +237,7 @@ def _region_json(region: RegionReport) -> dict[str, Any]:
         "seconds_worked": round(region.worked_s, 6),
         "seconds_waited": round(region.waited_s, 6),
         "limit": region.limit,
+        "notes": list(region.notes),
         "units": [
             {
                 "address": reason.address,

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from boardflash.errors import BoardflashError
 from boardflash.foreign import flm, stldr
-from boardflash.foreign.caller import Caller
+from boardflash.program.foreign_caller import Caller
 
 FLM_ERASE, FLM_PROGRAM, FLM_VERIFY = 1, 2, 3
 READ_BYTES_PER_MS = 100  # a slow serial memory on one line at 1 MHz
