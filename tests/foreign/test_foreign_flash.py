@@ -121,7 +121,7 @@ def test_our_own_exported_flash_algorithm_is_one(tmp_path: Path, shelf: Path) ->
 @pytest.mark.parametrize("read", ["", "WITH_READ"])
 @pytest.mark.parametrize("kind", ["FLM", "stldr"])
 def test_without_chips_the_loader_reads_too(tmp_path: Path, kind: str, read: str) -> None:
-    """From the window that it maps; where it maps none, by its own function."""
+    """Our digests of the window that it maps; where it maps none, its own function."""
     defines = {"WITH_READ": "1", "NO_MAP": "1"} if read else {}
     loader = build_tiny(tmp_path / f"read.{kind}", **defines)
     rig = bench(tmp_path / "bench", board_text(f"vendor/read.{kind}", chips=False), [loader])
@@ -130,7 +130,10 @@ def test_without_chips_the_loader_reads_too(tmp_path: Path, kind: str, read: str
     rig.set_memory("qspi", SIZE + 50, CALIBRATION)
     second = rig.flash(images)
     assert second.bytes_written == 0
-    assert region(second).notes[-1].startswith(f"{SIZE:,} bytes read back through it in ")
+    told = (
+        " read back through it in " if read else " of the window that it maps were digested on the device in "
+    )
+    assert region(second).notes[-1].startswith(f"{SIZE:,} bytes {how} ")
     images = {INTERNAL: firmware(8), QSPI: flipped(images[QSPI], SIZE - 1)}
     third = rig.flash(images)
     assert holds(rig, images)

@@ -114,6 +114,7 @@ ARTEFACT = LoaderArtefact(
     sha256="",
     toolchain="",
     board="",
+    digest=None,
     chips=("a",),
     protocol=1,
 )

@@ -17,6 +17,7 @@ from .protocol import MAILBOX_VERSION
 
 ABOUT_SECTION = ".boardflash"
 SYMBOLS = ("bf_entry", "bf_vectors", "bf_mailbox", "bf_buffers_start", "bf_buffers_end", "bf_stack_top")
+DIGEST = "bf_digest"
 CODE_LIMIT = 12 * 1024  # code and mailbox; stack and data come on top, the rest of the RAM is buffers
 
 
@@ -36,6 +37,7 @@ class LoaderArtefact:
     sha256: str  # of the ELF file
     toolchain: str
     board: str
+    digest: int | None  # entry of the digest function for a vendor's window, where it is built in
     chips: tuple[str, ...]  # rows of the chip table, as OP_SELECT_CHIP counts them
     protocol: int
 
@@ -82,6 +84,7 @@ def _parse(path: Path, data: bytes) -> LoaderArtefact:
         sha256=hashlib.sha256(data).hexdigest(),
         toolchain=facts["toolchain"],
         board=facts["board"],
+        digest=symbols.get(DIGEST),
         chips=tuple(facts["chips"]),
         protocol=facts["protocol"],
     )
@@ -91,7 +94,7 @@ def _symbols(elf: ELFFile) -> dict[str, int]:
     table = elf.get_section_by_name(".symtab")
     if table is None:
         raise ValueError("no symbol table")
-    found = {s.name: int(s["st_value"]) for s in table.iter_symbols() if s.name in SYMBOLS}
+    found = {s.name: int(s["st_value"]) for s in table.iter_symbols() if s.name in (*SYMBOLS, DIGEST)}
     missing = [name for name in SYMBOLS if name not in found]
     if missing:
         raise ValueError(f"symbol {missing[0]} is missing")

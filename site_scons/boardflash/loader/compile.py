@@ -40,7 +40,7 @@ CORE_SOURCES = (
     "runtime.c",
 )
 QSPI_SOURCES = ("qspi.c", "nor.c", "nor_bus.c", "nor_select.c")
-NO_QSPI_SOURCES = ("qspi_absent.c",)
+NO_QSPI_SOURCES = ("qspi_absent.c", "window.c")
 
 CFLAGS = (
     "-std=c11",

@@ -34,14 +34,32 @@ class Tally:
     bytes_sent: int = 0
     bytes_read: int = 0
     reading_s: float = 0.0
+    bytes_digested: int = 0
+    digesting_s: float = 0.0
     sessions: int = 0
+
+
+@dataclass(frozen=True)
+class WindowMode:
+    """How a controller's register tells that the memory is mapped; a core that reads else may hang."""
+
+    register: int
+    mask: int
+    mapped: int
 
 
 class Caller:
     """One loader in the target's RAM. `where` names board and region, `shown` the loader's file."""
 
     def __init__(
-        self, link: MemoryLink, loader: Loader, layout: Layout, where: str, shown: str, tally: Tally
+        self,
+        link: MemoryLink,
+        loader: Loader,
+        layout: Layout,
+        where: str,
+        shown: str,
+        tally: Tally,
+        mode: WindowMode | None = None,
     ) -> None:
         self.link = link
         self.loader = loader
@@ -49,6 +67,7 @@ class Caller:
         self.tally = tally
         self._where = where
         self._shown = shown
+        self._mode = mode
 
     def load(self) -> None:
         """Reset the core and put everything into RAM; read back, as a loader that is not there can't tell."""
@@ -57,37 +76,50 @@ class Caller:
         parts = [(layout.vectors, layout.support()), (layout.canary, CANARY)]
         parts += [(part.address + layout.offset, part.data) for part in self.loader.parts]
         for address, data in parts:
-            padded = data + bytes(-len(data) % 4)
-            self.link.write_memory(address, padded)
-            if self.link.read_memory(address, len(padded)) != padded:
-                raise self.fault(
-                    "it does not read back from RAM as it was written; check the wiring or lower the speed",
-                    address,
-                )
+            self.put(address, data)
         self.link.write_memory(VTOR, layout.vectors.to_bytes(4, "little"))
+
+    def put(self, address: int, data: bytes) -> None:
+        """Code or constants into RAM, read back."""
+        padded = data + bytes(-len(data) % 4)
+        self.link.write_memory(address, padded)
+        if self.link.read_memory(address, len(padded)) != padded:
+            raise self.fault(
+                "it does not read back from RAM as it was written; check the wiring or lower the speed",
+                address,
+            )
 
     def call(self, name: str, *arguments: int, limit_ms: int, at: int) -> int:
         """R0 of the loader's own function. `at`: the address that messages name."""
         entry = self.loader.functions[name] + self.layout.offset
-        return self._run(name, entry, arguments, limit_ms, at)
+        return self.run(name, entry, arguments, limit_ms, at)
 
     def copy(self, address: int, size: int, limit_ms: int) -> bytes:
-        """Bytes that the core reads: the debugger may have an older copy of a flash window.
-
-        A loader may have closed the window to the core (ours does), since it is meant for a debugger's reads.
-        """
-        self.link.write_memory(MPU_CTRL, bytes(4))
+        """Bytes that the core reads: the debugger may have an older copy of a flash window."""
+        self.open_window()
         words = -(-size // 4)
         buffer = self.layout.buffer
-        self._run("copy out of the window", self.layout.copy, (address, words, buffer), limit_ms, address)
+        self.run("copy out of the window", self.layout.copy, (address, words, buffer), limit_ms, address)
         return self.link.read_memory(buffer, words * 4)[:size]
+
+    def open_window(self) -> None:
+        """To the core: a loader may have closed it (ours does), as it is meant for a debugger's reads."""
+        self.link.write_memory(MPU_CTRL, bytes(4))
+
+    def maps_window(self) -> bool | None:
+        """Whether its Init has mapped the memory; None where this controller can't be asked."""
+        if self._mode is None:
+            return None
+        found = int.from_bytes(self.link.read_memory(self._mode.register, 4), "little")
+        return found & self._mode.mask == self._mode.mapped
 
     def fault(self, message: str, at: int) -> BoardflashError:
         return BoardflashError(
             f"{self._shown}: {message}", where=f"{self._where} {at:#010x}", code=ExitCode.DEVICE_FAILED
         )
 
-    def _run(self, name: str, entry: int, arguments: tuple[int, ...], limit_ms: int, at: int) -> int:
+    def run(self, name: str, entry: int, arguments: tuple[int, ...], limit_ms: int, at: int) -> int:
+        """R0 of the function at `entry`."""
         link, layout = self.link, self.layout
         for number, value in enumerate(arguments):
             link.write_register(number, value)

@@ -13,12 +13,15 @@ from boardflash.image.model import Piece, RegionImage, digest_of
 from boardflash.loader.session import LoaderSession
 from boardflash.plan.model import FlashPlan
 from boardflash.program.foreign_caller import Caller, Tally
+from boardflash.program.foreign_digest import window_digest, window_mode
 from boardflash.program.foreign_engine import Engine, engine_of
 from boardflash.program.report import RegionReport
 from boardflash.program.session import Session
 from boardflash.program.steps import Alone, Item
-from boardflash.program.survey import Digests, digest_steps
+from boardflash.program.survey import Digests, digest_steps, runs_of
 from boardflash.program.work import SWD_CLOCKS_PER_BYTE, Costs
+
+PIECES_AT_ONCE = 64  # between two looks whether Ctrl-C was pressed
 
 
 class ForeignDevice:
@@ -53,12 +56,30 @@ class ForeignDevice:
         self._session.pause()
         started = link.now()
         where = f"{self._board.name}: {self.region.name}"
-        engine = engine_of(Caller(link, self._loader, self._layout, where, self._shown, self.tally))
+        mode = window_mode(self._board.mcu) if self.region.name == "qspi" else None
+        caller = Caller(link, self._loader, self._layout, where, self._shown, self.tally, mode)
+        engine = engine_of(caller)
         yield engine
         engine.finish()
         self.tally.sessions += 1
         self.tally.total_s += link.now() - started
         self._session.resume()
+
+    def digest(self, pieces: Sequence[Piece], granule: int, settle: Callable[[Piece, bytes], None]) -> None:
+        """The device's digest of each piece to `settle`: made there, where the loader maps its window."""
+        with self.at_work() as engine:
+            engine.expose()
+            window = window_digest(engine.caller, self._session.loader.artefact)
+            for group in runs_of(pieces, min(PIECES_AT_ONCE, window.room) if window else PIECES_AT_ONCE):
+                self.stop_if_asked()
+                first, size = group[0].address, group[-1].end - group[0].address
+                if window:
+                    digests = window.digests(first, size, granule, len(group))
+                else:
+                    data = engine.read(first, size)
+                    digests = [digest_of(data[p.address - first : p.end - first]) for p in group]
+                for piece, digest in zip(group, digests, strict=True):
+                    settle(piece, digest)
 
     def read(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes of all (address, size), in one go."""
@@ -93,10 +114,15 @@ class ForeignDevice:
             f" time{'s' if tally.sessions != 1 else ''} and moving the data"
             f" {tally.total_s - tally.in_calls_s:.3f} s"
         )
+        if tally.bytes_digested:
+            report.notes.append(
+                f"{tally.bytes_digested:,} bytes of the window that it maps were digested on the device in"
+                f" {tally.digesting_s:.3f} s"
+            )
         if tally.bytes_read:
             report.notes.append(
-                f"{tally.bytes_read:,} bytes read back through it in {tally.reading_s:.3f} s and compared on"
-                " the host: the board file names no chips, so boardflash's own loader can't digest them"
+                f"{tally.bytes_read:,} bytes read back through it in {tally.reading_s:.3f} s: the board file"
+                " names no chips, so boardflash's own loader can't read them"
             )
         report.bytes_sent = tally.bytes_sent
         if tally.bytes_sent:
@@ -129,10 +155,9 @@ def digest_items(
         yield from digest_steps(session, pieces, granule, found, advanced)
         return
 
-    def read() -> None:
-        for piece, data in zip(pieces, device.read([(p.address, p.size) for p in pieces]), strict=True):
-            found[piece.address, piece.size] = digest_of(data)
-            advanced(piece.size)
+    def settle(piece: Piece, digest: bytes) -> None:
+        found[piece.address, piece.size] = digest
+        advanced(piece.size)
 
     if pieces:
-        yield Alone(read)
+        yield Alone(lambda: device.digest(pieces, granule, settle))

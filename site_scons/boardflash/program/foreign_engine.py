@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from boardflash.errors import BoardflashError
 from boardflash.foreign import flm, stldr
 from boardflash.program.foreign_caller import Caller
 
@@ -21,11 +20,16 @@ BLANK = b"\xff"
 class Engine(Protocol):
     """What can be asked of a loader in RAM."""
 
+    caller: Caller
+
     def erase(self, address: int, size: int) -> None:
         """One sector of the loader's own table."""
 
     def program(self, address: int, data: bytes) -> int:
         """Whole pages; those that are all FFh are left out. How many were programmed."""
+
+    def expose(self) -> None:
+        """The memory in its window, where the loader has a way for that."""
 
     def read(self, address: int, size: int) -> bytes: ...
 
@@ -63,7 +67,7 @@ class FlmEngine:
     """By the CMSIS-Pack convention."""
 
     def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+        self.caller = caller
         self._device, self._limits = caller.loader.device, caller.loader.limits
         self._function = 0
 
@@ -72,19 +76,22 @@ class FlmEngine:
         self._zero("EraseSector", address, limit_ms=self._limits.erase_ms, at=address)
 
     def program(self, address: int, data: bytes) -> int:
-        page, buffer, pages = self._device.page_size, self._caller.layout.buffer, 0
-        for start, content in _batches(self._caller, address, data):
+        page, buffer, pages = self._device.page_size, self.caller.layout.buffer, 0
+        for start, content in _batches(self.caller, address, data):
             self._enter(FLM_PROGRAM)
-            _send(self._caller, content)
+            _send(self.caller, content)
             for at in range(0, len(content), page):
                 arguments = (start + at, page, buffer + at)
                 self._zero("ProgramPage", *arguments, limit_ms=self._limits.program_ms, at=start + at)
                 pages += 1
         return pages
 
-    def read(self, address: int, size: int) -> bytes:
+    def expose(self) -> None:
         self._enter(FLM_VERIFY)
-        return _read(self._caller, flm.READ, size, address, "its Init for verification maps no window")
+
+    def read(self, address: int, size: int) -> bytes:
+        self.expose()
+        return _read(self.caller, flm.READ, size, address, "its Init for verification maps no window")
 
     def finish(self) -> None:
         if self._function:
@@ -100,16 +107,16 @@ class FlmEngine:
         self._function = function
 
     def _zero(self, name: str, *arguments: int, limit_ms: int, at: int) -> None:
-        result = self._caller.call(name, *arguments, limit_ms=limit_ms, at=at)
+        result = self.caller.call(name, *arguments, limit_ms=limit_ms, at=at)
         if result != 0:
-            raise self._caller.fault(f"{_called(name, arguments)} returned {result:#x}, 0 is success", at)
+            raise self.caller.fault(f"{_called(name, arguments)} returned {result:#x}, 0 is success", at)
 
 
 class StldrEngine:
     """By the convention of STM32CubeProgrammer's external loaders."""
 
     def __init__(self, caller: Caller) -> None:
-        self._caller = caller
+        self.caller = caller
         self._device, self._limits = caller.loader.device, caller.loader.limits
         self._ready = False
 
@@ -120,16 +127,19 @@ class StldrEngine:
     def program(self, address: int, data: bytes) -> int:
         self._begin()
         pages = 0
-        for start, content in _batches(self._caller, address, data):
-            _send(self._caller, content)
-            arguments = (start, len(content), self._caller.layout.buffer)
+        for start, content in _batches(self.caller, address, data):
+            _send(self.caller, content)
+            arguments = (start, len(content), self.caller.layout.buffer)
             self._one("Write", *arguments, limit_ms=self._limits.program_ms, at=start)
             pages += len(content) // self._device.page_size
         return pages
 
-    def read(self, address: int, size: int) -> bytes:
+    def expose(self) -> None:
         self._begin()
-        return _read(self._caller, stldr.READ, size, address, "its Init maps no window")
+
+    def read(self, address: int, size: int) -> bytes:
+        self.expose()
+        return _read(self.caller, stldr.READ, size, address, "its Init maps no window")
 
     def finish(self) -> None:
         self._ready = False
@@ -140,9 +150,9 @@ class StldrEngine:
             self._ready = True
 
     def _one(self, name: str, *arguments: int, limit_ms: int, at: int) -> None:
-        result = self._caller.call(name, *arguments, limit_ms=limit_ms, at=at)
+        result = self.caller.call(name, *arguments, limit_ms=limit_ms, at=at)
         if result != 1:
-            raise self._caller.fault(f"{_called(name, arguments)} returned {result:#x}, 1 is success", at)
+            raise self.caller.fault(f"{_called(name, arguments)} returned {result:#x}, 1 is success", at)
 
 
 def _read(caller: Caller, function: str, size: int, address: int, otherwise: str) -> bytes:
@@ -156,15 +166,13 @@ def _read(caller: Caller, function: str, size: int, address: int, otherwise: str
         if function in caller.loader.functions:
             out += _own_read(caller, function, at, step, limit_ms)
             continue
-        try:
-            out += caller.copy(at, step, limit_ms)
-        except BoardflashError as error:
+        if caller.maps_window() is False:
             raise caller.fault(
-                f"there is no {function} in it and {otherwise}, so nothing can be read back through it"
-                f" ({error.message.split(': ', 1)[-1]}); name the chip in [qspi] chips, and boardflash's own"
-                " loader reads it",
+                f"there is no {function} in it and {otherwise}, so nothing can be read back through it; name"
+                " the chip in [qspi] chips, and boardflash's own loader reads it",
                 at,
-            ) from error
+            )
+        out += caller.copy(at, step, limit_ms)
     caller.tally.bytes_read += size
     caller.tally.reading_s += caller.link.now() - started
     return bytes(out)

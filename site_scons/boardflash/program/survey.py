@@ -36,7 +36,7 @@ def digest_steps(
     `pieces` are sorted and cut at multiples of `granule`. Each step's root settles its pieces when it
     matches what they should be.
     """
-    for group in _groups(pieces):
+    for group in runs_of(pieces, PIECES_PER_COMMAND):
         yield _digest_step(session, group, granule, found, advanced)
 
 
@@ -79,11 +79,11 @@ def _digest_step(
     )
 
 
-def _groups(pieces: Sequence[Piece]) -> Iterator[Sequence[Piece]]:
-    """Runs of adjoining pieces, at most `PIECES_PER_COMMAND` each."""
+def runs_of(pieces: Sequence[Piece], most: int) -> Iterator[Sequence[Piece]]:
+    """Runs of adjoining pieces, at most `most` in each."""
     start = 0
     for index, (before, after) in enumerate(pairwise(pieces), 1):
-        if before.end != after.address or index - start == PIECES_PER_COMMAND:
+        if before.end != after.address or index - start == most:
             yield pieces[start:index]
             start = index
     if start < len(pieces):
