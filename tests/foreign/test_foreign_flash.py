@@ -130,10 +130,8 @@ def test_without_chips_the_loader_reads_too(tmp_path: Path, kind: str, read: str
     rig.set_memory("qspi", SIZE + 50, CALIBRATION)
     second = rig.flash(images)
     assert second.bytes_written == 0
-    told = (
-        " read back through it in " if read else " of the window that it maps were digested on the device in "
-    )
-    assert region(second).notes[-1].startswith(f"{SIZE:,} bytes {how} ")
+    how = "read back through it" if read else "of the window that it maps were digested on the device"
+    assert region(second).notes[-1].startswith(f"{SIZE:,} bytes {how} in ")
     images = {INTERNAL: firmware(8), QSPI: flipped(images[QSPI], SIZE - 1)}
     third = rig.flash(images)
     assert holds(rig, images)
