@@ -16,19 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from elftools.elf.elffile import ELFFile
-from elftools.elf.relocation import RelocationSection
 
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
 from boardflash.loader.compile import CFLAGS, ZIG_FLAGS, Toolchain
-from boardflash.loader.relocations import RELATIVE
+from boardflash.loader.relocations import RELATIVE, SHF_ALLOC, refuse_absolute
 from boardflash.loader.render import render
 from boardflash.resources import data_dir
+from boardflash.templates import render_template
 
 TIMEOUT_S = 120
-SHF_ALLOC = 2
 
 #: Relative to the static base in R9 (IHI 0044 table 4-8).
 STATIC_BASE_RELATIVE = {
@@ -107,15 +105,7 @@ class Workshop:
         return f"src/{path.name}"
 
     def _render(self, name: str) -> str:
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(data_dir("loader") / "templates"),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            autoescape=False,
-        )
-        text = environment.get_template(f"{name}.j2").render(self.values)
+        text = render_template(name, self.values)
         (self.folder / name).write_text(text, encoding="utf-8")
         return name
 
@@ -124,7 +114,7 @@ class Workshop:
         flags = [flag for flag in CFLAGS if flag != "-fPIE"]
         command = [*Toolchain.zig().command, "cc", *ZIG_FLAGS, *flags, *self.independence.flags]
         self._run([*command, "-I.", "-Isrc", "-c", source, "-o", output], source)
-        refuse_absolute(self.folder / output, self.independence)
+        refuse_absolute(self.folder / output, self.independence.relocations)
         return output
 
     def _run(self, command: Sequence[str], what: str) -> None:
@@ -158,24 +148,6 @@ def workshop(board: Board, independence: Independence, values: Mapping[str, Any]
         for header in sorted(data_dir("loader").glob("*.h")):
             shutil.copyfile(header, folder / "src" / header.name)
         yield Workshop(board, independence, folder, dict(values))
-
-
-def refuse_absolute(path: Path, independence: Independence) -> None:
-    """BoardflashError if code or data of this object would point to where it was linked."""
-    with path.open("rb") as file:
-        elf = ELFFile(file)
-        for section in elf.iter_sections():
-            if not isinstance(section, RelocationSection):
-                continue
-            target = elf.get_section(section["sh_info"])
-            if not target["sh_flags"] & SHF_ALLOC or target.name.startswith((".ARM.exidx", ".ARM.extab")):
-                continue
-            for relocation in section.iter_relocations():
-                kind = relocation["r_info_type"]
-                if kind not in independence.relocations:
-                    raise BoardflashError(
-                        f"{target.name} holds an absolute address (relocation type {kind})", where=path.name
-                    )
 
 
 def check(path: Path, layout: Layout, name: str) -> None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from boardflash.description.model import Board
 from boardflash.link.probes import default_serial
+from boardflash.templates import render_template
 
 from .formats import ExportRequest
-from .wording import one_line, render_template, save
+from .wording import one_line, save
 
 TEMPLATE = "flash.mk"
 

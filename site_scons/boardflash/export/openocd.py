@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
+from boardflash.templates import render_template
 
 from .formats import ExportRequest
 from .openocd_qspi import qspi_values
-from .wording import one_line, render_template, save
+from .wording import one_line, save
 
 TEMPLATE = "openocd.cfg"
 

@@ -14,12 +14,13 @@ from typing import Any
 
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
+from boardflash.templates import render_template
 
 from .flm import flm_workshop
 from .flm_read import FlashAlgorithm, read_flm
 from .formats import ExportRequest
 from .storage import Storage, internal_storage, qspi_storage
-from .wording import one_line, render_template, save
+from .wording import one_line, save
 
 TEMPLATE = "probe_rs.yaml"
 CORES = {"cortex-m4": "armv7em", "cortex-m7": "armv7em"}  # chip_family.rs CoreType

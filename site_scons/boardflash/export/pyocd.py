@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from boardflash.description.model import Board
+from boardflash.templates import render_template
 
 from .flm import flm_workshop
 from .formats import ExportRequest
 from .storage import Storage, internal_storage, qspi_storage
-from .wording import one_line, render_template, save
+from .wording import one_line, save
 
 TEMPLATE = "pyocd_script.py"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -26,8 +27,8 @@ RELATIVE = {
 }
 
 
-def refuse_absolute(path: Path) -> None:
-    """BoardflashError if a loaded section of this object needs an absolute address."""
+def refuse_absolute(path: Path, relative: Container[int] = RELATIVE) -> None:
+    """BoardflashError if a loaded section of this object needs another kind of address than `relative`."""
     with path.open("rb") as file:
         elf = ELFFile(file)
         symbols = elf.get_section_by_name(".symtab")
@@ -39,7 +40,7 @@ def refuse_absolute(path: Path) -> None:
                 continue
             for relocation in section.iter_relocations():
                 kind = relocation["r_info_type"]
-                if kind not in RELATIVE:
+                if kind not in relative:
                     name = symbols.get_symbol(relocation["r_info_sym"]).name or "a section"
                     raise BoardflashError(
                         f"{target.name} holds an absolute address of {name} (relocation type {kind}); "

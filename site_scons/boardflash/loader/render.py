@@ -9,8 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
-
 from boardflash.description.model import (
     Board,
     Chip,
@@ -23,7 +21,7 @@ from boardflash.description.model import (
     RegisterBits,
 )
 from boardflash.errors import BoardflashError
-from boardflash.resources import data_dir
+from boardflash.templates import render_template
 
 from .artefact import ABOUT_SECTION, CODE_LIMIT
 from .protocol import MAILBOX_SIZE, MAILBOX_VERSION
@@ -68,16 +66,8 @@ def render(board: Board, toolchain: str) -> dict[str, str]:
         "mailbox_size": MAILBOX_SIZE,
         "code_limit": CODE_LIMIT,
     }
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(data_dir("loader") / "templates"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
     names = ("board_data.h", "board_data.c", "loader.ld")
-    return {name: environment.get_template(f"{name}.j2").render(values) for name in names}
+    return {name: render_template(name, values) for name in names}
 
 
 def _about(board: Board, toolchain: str) -> str:
