@@ -304,6 +304,25 @@ class SerialNor(Framing):
         stopping = self.operation is not None and self.operation.kind == "suspend"
         return None if stopping else self.suspended
 
+    def work_left_over(self, options: ChipOptions) -> None:
+        """A chip erase that was begun before this board was looked at."""
+        if options.busy_ms:
+            self.write_enabled = True
+            took = options.busy_ms * 1000 * PS_PER_US
+            self.begin("erase", 0, self.size, took, lambda: self.cells.erase(0, self.size))
+
+    # Modes, as most vendors have them.
+
+    def _set_four_byte(self, on: bool) -> None:
+        """No write enable needed (nor-behaviour.md section 2)."""
+        self.four_byte = on
+
+    def _enter_qpi(self) -> None:
+        self.protocol = Protocol.QPI
+
+    def _exit_qpi(self) -> None:
+        self.protocol = Protocol.SPI
+
     # Reset.
 
     def _arm_reset(self) -> None:

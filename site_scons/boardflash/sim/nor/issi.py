@@ -42,10 +42,7 @@ class Issi(SerialNor):
             self.continuous = self.instructions[0xEB]
         self.four_byte = options.four_byte
         self.powered_down = options.deep_power_down
-        if options.busy_ms:
-            self.write_enabled = True
-            took = options.busy_ms * 1000 * PS_PER_US
-            self.begin("erase", 0, self.size, took, lambda: self.cells.erase(0, self.size))
+        self.work_left_over(options)
 
     # Registers.
 
@@ -172,15 +169,6 @@ class Issi(SerialNor):
     def _set_parameters(self) -> None:
         if len(self.data) == 1:
             self.read_parameters = self.data[0]
-
-    def _set_four_byte(self, on: bool) -> None:
-        self.four_byte = on
-
-    def _enter_qpi(self) -> None:
-        self.protocol = Protocol.QPI
-
-    def _exit_qpi(self) -> None:
-        self.protocol = Protocol.SPI
 
     def _power_down(self) -> None:
         self.powered_down = True

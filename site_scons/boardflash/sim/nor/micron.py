@@ -50,12 +50,7 @@ class Micron(SerialNor):
         if options.continuous_read:
             self.vcr &= ~0x08
             self.continuous = self.instructions[0xEB]
-        if options.busy_ms:
-            self.write_enabled = True
-            self.begin("erase", 0, self.size, options.busy_ms * 1000 * PS_PER_US, self._erased_earlier)
-
-    def _erased_earlier(self) -> None:
-        self.cells.erase(0, self.size)
+        self.work_left_over(options)
 
     # Registers.
 

@@ -39,10 +39,7 @@ class Sst26(SerialNor):
             self.protocol = Protocol.QPI
         if options.continuous_read:
             self.continuous = self.instructions[0xEB]
-        if options.busy_ms:
-            self.write_enabled = True
-            took = options.busy_ms * 1000 * PS_PER_US
-            self.begin("erase", 0, self.size, took, lambda: self.cells.erase(0, self.size))
+        self.work_left_over(options)
 
     def nonvolatile(self) -> dict[str, int]:
         return dict(self.nv)
@@ -121,12 +118,6 @@ class Sst26(SerialNor):
         if self.write_enabled:
             self.locked = False
             self.write_enabled = False
-
-    def _enter_qpi(self) -> None:
-        self.protocol = Protocol.QPI
-
-    def _exit_qpi(self) -> None:
-        self.protocol = Protocol.SPI
 
     def protected(self, start: int, size: int) -> bool:
         return self.locked

@@ -51,12 +51,7 @@ class Winbond(SerialNor):
         if options.continuous_read:
             self.continuous = self.instructions[0xEB]
         self.powered_down = options.deep_power_down
-        if options.busy_ms:
-            self.write_enabled = True
-            self.begin("erase", 0, self.size, options.busy_ms * 1000 * PS_PER_US, self._erased_earlier)
-
-    def _erased_earlier(self) -> None:
-        self.cells.erase(0, self.size)
+        self.work_left_over(options)
 
     # Registers.
 
@@ -260,12 +255,6 @@ class Winbond(SerialNor):
         if self.powered_down:
             self.powered_down = False
             self._deaf_until_ps = self.at_ps + _WAKE_US * PS_PER_US
-
-    def _enter_qpi(self) -> None:
-        self.protocol = Protocol.QPI
-
-    def _exit_qpi(self) -> None:
-        self.protocol = Protocol.SPI
 
     def _set_parameters(self) -> None:
         if len(self.data) == 1:

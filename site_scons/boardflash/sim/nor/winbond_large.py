@@ -59,10 +59,6 @@ class WinbondLarge(Winbond):
     def mode_bits(self, levels: bytes) -> None:
         """No continuous read is described (W256)."""
 
-    def _set_four_byte(self, on: bool) -> None:
-        """No write enable needed (nor-behaviour.md section 2)."""
-        self.four_byte = on
-
     def _write_ear(self) -> None:
         if self.write_enabled and len(self.data) == 1:
             self.ear = self.data[0]
