@@ -21,7 +21,7 @@ flash: $(VENV)/installed
 	@$(SCONS) flash PROBE=$(PROBE) BOARD=$(BOARD)
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 bench: $(VENV)/installed-dev
 	@$(BIN)/python tests/bench/bench.py
