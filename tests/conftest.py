@@ -1,4 +1,4 @@
-"""The order of the suite: what forks at every call comes first, while the process is small, and since it is long."""
+"""The order of the suite: what forks at every call comes first, while the process is small, and is long."""
 
 from __future__ import annotations
 
