@@ -44,7 +44,8 @@ def start(artefact: LoaderArtefact) -> Start:
     def run(
         twin: str = MICRON, measured_mv: int = 3300, **faults: str
     ) -> tuple[SimulatedBoard, LoaderSession]:
-        faulty = with_faults(load_twin(twin), {"start": "noise", **faults}).twin
+        worst = {"start": "noise", "busy_after_write": "true"}
+        faulty = with_faults(load_twin(twin), {**worst, **faults}).twin
         board = SimulatedBoard(faulty, BoardState.in_memory("7"))
         session = LoaderSession(TargetLink(board), artefact)
         session.start(measured_mv)

@@ -135,13 +135,21 @@ class Controller:
         fsize: int = 23,
         prescaler: int = 3,
         busy_quirk: bool = True,
+        busy_after_write: bool = False,
         **options: object,
     ) -> None:
         self.clock = VirtualClock()
         self.pads = pads or Pads()
         made = None if name is None else create_chip(name, self.clock, ChipOptions(**options))  # type: ignore[arg-type]
         self.maybe_chip = made
-        self.q = QuadSpi(self.clock, lambda: 216_000_000, self.pads, [made], busy_quirk=busy_quirk)
+        self.q = QuadSpi(
+            self.clock,
+            lambda: 216_000_000,
+            self.pads,
+            [made],
+            busy_quirk=busy_quirk,
+            busy_after_write=busy_after_write,
+        )
         self.w(DCR, fsize << 16 | 1 << 8)
         self.w(CR, prescaler << 24 | EN)
 

@@ -71,7 +71,13 @@ class SimulatedBoard:
         self.gpio = {letter: GpioPort(self.clock, letter) for letter in _PORTS}
         self.pads = Pads(self.gpio, self._port_clocked, twin.wiring, load_functions("stm32f746"))
         self.chip = self._make_chip()
-        self.quadspi = QuadSpi(self.clock, lambda: self.rcc.hclk_hz, self.pads, [self.chip, None])
+        self.quadspi = QuadSpi(
+            self.clock,
+            lambda: self.rcc.hclk_hz,
+            self.pads,
+            [self.chip, None],
+            busy_after_write=twin.busy_after_write,
+        )
         self.iwdg = Iwdg(self.clock)
         self.dbgmcu = Dbgmcu(self.clock, twin.revision)
         self.unmodelled = Unmodelled(self.clock)

@@ -64,8 +64,9 @@ __all__ = ["Pads", "QuadSpi"]
 
 # F74x/F75x (QSPI1_V1_0): the HAL aborts after every transfer, since BUSY may stay and a read may leave extra
 # data in the FIFO. Stock OpenOCD polls for BUSY = 0 on this die after one-byte reads without an abort, and
-# works. So here, always the same (inference): data of more than a word keep BUSY until an abort, and a read
-# leaves one more word in the FIFO.
+# works; ST's own external loader for it (N25Q128A_STM32F7508-DISCO) polls so after page writes. So here,
+# always the same (inference): a read of more than a word keeps BUSY until an abort, with one more word in the
+# FIFO; a write frees itself, but on a board that is told to be as bad as the HAL fears.
 _QUIRK_FREE_BYTES = 4
 _EXTRA_BYTES = 4
 
@@ -81,13 +82,15 @@ class QuadSpi:
         chips: Sequence[NorChip | None],
         *,
         busy_quirk: bool = True,
+        busy_after_write: bool = False,
     ) -> None:
-        """`chips` by bank; `busy_quirk` is the F74x/F75x erratum."""
+        """`chips` by bank; `busy_quirk` is the F74x/F75x erratum, `busy_after_write` its worse form."""
         self._clock = clock
         self._kernel_hz = kernel_hz
         self._wires = [Wire(pads, chip) for chip in chips]
         self._nothing = Wire(pads, None)
         self._busy_quirk = busy_quirk
+        self._busy_after_write = busy_after_write
         self._r: dict[int, int] = {}
         self._transfer: Transfer | None = None
         self._read: Read | None = None  # the transfer, if DR reads take from it
@@ -208,8 +211,9 @@ class QuadSpi:
             self._flags |= TCF
             total = getattr(transfer, "total", 0)
             if self._busy_quirk and total > _QUIRK_FREE_BYTES:
-                self._stuck = True
-                self._extra = _EXTRA_BYTES if isinstance(transfer, Read) else 0
+                reads = isinstance(transfer, Read)
+                self._stuck = reads or self._busy_after_write
+                self._extra = _EXTRA_BYTES if reads else 0
         if transfer.done:
             self._ncs_high_ps = max(self._ncs_high_ps, transfer.end_ps)
 

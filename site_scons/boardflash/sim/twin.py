@@ -33,6 +33,8 @@ class Twin:
     """Differences from the factory's OPTCR and OPTCR1, by name (`optcr`, `optcr1`)."""
     chip_options: Mapping[str, object] = field(default_factory=dict)
     """The state that the chip is found in and its faults (`nor/options.py`)."""
+    busy_after_write: bool = False
+    """Whether the QUADSPI stays busy after a write until an abort, too (`quadspi.py`)."""
     start: str = "blank"
     """What a new board's flash holds: `blank`, or `noise` (a board that has been used before)."""
 
