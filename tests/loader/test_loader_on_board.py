@@ -44,7 +44,7 @@ def start(artefact: LoaderArtefact) -> Start:
     def run(
         twin: str = MICRON, measured_mv: int = 3300, **faults: str
     ) -> tuple[SimulatedBoard, LoaderSession]:
-        worst = {"start": "noise", "busy_after_write": "true"}
+        worst = {"start": "noise", "busy_stays": "always"}
         faulty = with_faults(load_twin(twin), {**worst, **faults}).twin
         board = SimulatedBoard(faulty, BoardState.in_memory("7"))
         session = LoaderSession(TargetLink(board), artefact)

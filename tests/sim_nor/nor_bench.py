@@ -134,8 +134,7 @@ class Controller:
         pads: Pads | None = None,
         fsize: int = 23,
         prescaler: int = 3,
-        busy_quirk: bool = True,
-        busy_after_write: bool = False,
+        busy_stays: str = "reads",
         **options: object,
     ) -> None:
         self.clock = VirtualClock()
@@ -147,8 +146,7 @@ class Controller:
             lambda: 216_000_000,
             self.pads,
             [made],
-            busy_quirk=busy_quirk,
-            busy_after_write=busy_after_write,
+            busy_stays=busy_stays,
         )
         self.w(DCR, fsize << 16 | 1 << 8)
         self.w(CR, prescaler << 24 | EN)

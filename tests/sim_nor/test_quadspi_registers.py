@@ -400,8 +400,8 @@ def test_abort_at_the_end_of_a_byte_programs_what_went_out() -> None:
 def test_f74x_stays_busy_after_more_than_a_word_until_an_abort(direction: str) -> None:
     """HAL QSPI1_V1_0 aborts after each transfer; other dies do not need it. ST's own external loader of this
     die waits for BUSY = 0 after writes: these are free unless the board is told to be worse."""
-    for quirk, worse in ((True, True), (True, False), (False, True)):
-        c = Controller(busy_quirk=quirk, busy_after_write=worse)
+    for stays, stuck in (("always", True), ("reads", direction == "read"), ("never", False)):
+        c = Controller(busy_stays=stays)
         c.w(DLR, 7)
         if direction == "read":
             c.w(CCR, ID_READ)
@@ -415,7 +415,7 @@ def test_f74x_stays_busy_after_more_than_a_word_until_an_abort(direction: str) -
             c.w(DR, 0)
         c.until(TCF)
         c.wait(1000 * US)
-        assert bool(c.sr & BUSY) is (quirk and (worse or direction == "read"))
+        assert bool(c.sr & BUSY) is stuck
         c.abort()
         assert not c.sr & BUSY
 
@@ -514,6 +514,16 @@ class TestPolling:
         late = c.clock.now_ps - began - typical_ms * 10**9
         assert -period < late < 2 * period
         assert steps < 10, "hundreds of thousands of polls are skipped"
+
+    @pytest.mark.parametrize("name", [JV_IQ, N25Q])
+    def test_a_chip_that_recovers_from_a_reset_is_heard_when_it_can_answer(self, name: str) -> None:
+        c = Controller(name)
+        c.command(0x66)
+        c.command(0x99)
+        began = c.clock.now_ps
+        self.start(c)
+        c.until(SMF)
+        assert c.clock.now_ps - began < 100 * US
 
     def test_the_match_comes_at_the_same_moment_however_often_one_looks(self) -> None:
         moments = []

@@ -76,7 +76,7 @@ class SimulatedBoard:
             lambda: self.rcc.hclk_hz,
             self.pads,
             [self.chip, None],
-            busy_after_write=twin.busy_after_write,
+            busy_stays=twin.busy_stays,
         )
         self.iwdg = Iwdg(self.clock)
         self.dbgmcu = Dbgmcu(self.clock, twin.revision)

@@ -19,7 +19,7 @@ from boardflash.sim.twin import Twin
 
 WIRE = tuple(f.name for f in fields(LinkFaults))
 CHIP = tuple(f.name for f in fields(ChipOptions))
-TWIN = ("busy_after_write", "chip", "flash_kib", "hse_hz", "revision", "start", "supply_mv")
+TWIN = ("busy_stays", "chip", "flash_kib", "hse_hz", "revision", "start", "supply_mv")
 TABLES = ("option_bytes", "wiring")
 
 

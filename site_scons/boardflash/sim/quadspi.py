@@ -59,6 +59,7 @@ from boardflash.sim.quadspi_transfers import (
 )
 from boardflash.sim.quadspi_wire import Frame, Pads, Wire, frame
 from boardflash.sim.target import BusFault, VirtualClock
+from boardflash.sim.twin import BUSY_STAYS
 
 __all__ = ["Pads", "QuadSpi"]
 
@@ -66,7 +67,8 @@ __all__ = ["Pads", "QuadSpi"]
 # data in the FIFO. Stock OpenOCD polls for BUSY = 0 on this die after one-byte reads without an abort, and
 # works; ST's own external loader for it (N25Q128A_STM32F7508-DISCO) polls so after page writes. So here,
 # always the same (inference): a read of more than a word keeps BUSY until an abort, with one more word in the
-# FIFO; a write frees itself, but on a board that is told to be as bad as the HAL fears.
+# FIFO, and a write frees itself. A twin may have it otherwise.
+_BUSY_STAYS = dict(zip(BUSY_STAYS, ((), (Read,), (Read, Write)), strict=True))
 _QUIRK_FREE_BYTES = 4
 _EXTRA_BYTES = 4
 
@@ -81,16 +83,14 @@ class QuadSpi:
         pads: Pads,
         chips: Sequence[NorChip | None],
         *,
-        busy_quirk: bool = True,
-        busy_after_write: bool = False,
+        busy_stays: str = "reads",
     ) -> None:
-        """`chips` by bank; `busy_quirk` is the F74x/F75x erratum, `busy_after_write` its worse form."""
+        """`chips` by bank; `busy_stays`: after which transfers, the F74x/F75x erratum."""
         self._clock = clock
         self._kernel_hz = kernel_hz
         self._wires = [Wire(pads, chip) for chip in chips]
         self._nothing = Wire(pads, None)
-        self._busy_quirk = busy_quirk
-        self._busy_after_write = busy_after_write
+        self._busy_stays = _BUSY_STAYS[busy_stays]
         self._r: dict[int, int] = {}
         self._transfer: Transfer | None = None
         self._read: Read | None = None  # the transfer, if DR reads take from it
@@ -210,10 +210,9 @@ class QuadSpi:
         elif transfer.done and not was_done:
             self._flags |= TCF
             total = getattr(transfer, "total", 0)
-            if self._busy_quirk and total > _QUIRK_FREE_BYTES:
-                reads = isinstance(transfer, Read)
-                self._stuck = reads or self._busy_after_write
-                self._extra = _EXTRA_BYTES if reads else 0
+            if total > _QUIRK_FREE_BYTES and isinstance(transfer, self._busy_stays):
+                self._stuck = True
+                self._extra = _EXTRA_BYTES if isinstance(transfer, Read) else 0
         if transfer.done:
             self._ncs_high_ps = max(self._ncs_high_ps, transfer.end_ps)
 

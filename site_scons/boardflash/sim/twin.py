@@ -14,6 +14,7 @@ import tomli
 
 from boardflash.errors import BoardflashError
 
+BUSY_STAYS = ("never", "reads", "always")
 _SIGNALS = ("clk", "ncs", "io0", "io1", "io2", "io3")
 
 
@@ -33,10 +34,16 @@ class Twin:
     """Differences from the factory's OPTCR and OPTCR1, by name (`optcr`, `optcr1`)."""
     chip_options: Mapping[str, object] = field(default_factory=dict)
     """The state that the chip is found in and its faults (`nor/options.py`)."""
-    busy_after_write: bool = False
-    """Whether the QUADSPI stays busy after a write until an abort, too (`quadspi.py`)."""
+    busy_stays: str = "reads"
+    """After which transfers the QUADSPI stays busy until an abort: one of `BUSY_STAYS` (`quadspi.py`)."""
     start: str = "blank"
     """What a new board's flash holds: `blank`, or `noise` (a board that has been used before)."""
+
+    def __post_init__(self) -> None:
+        if self.busy_stays not in BUSY_STAYS:
+            raise BoardflashError(
+                f'"{self.busy_stays}" is none of {", ".join(BUSY_STAYS)}', where=f"{self.name}: busy_stays"
+            )
 
 
 _KEYS = {field.name for field in fields(Twin)}

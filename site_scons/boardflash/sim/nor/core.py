@@ -56,6 +56,8 @@ class SerialNor(Framing):
         self.cells.dirty = value
 
     def settle(self, at_ps: int) -> None:
+        if at_ps >= self._deaf_until_ps:
+            self._deaf_until_ps = 0
         operation = self.operation
         if operation is not None and at_ps >= operation.end_ps:
             self.operation = None
@@ -63,7 +65,11 @@ class SerialNor(Framing):
             operation.finish()
 
     def next_change_ps(self) -> int | None:
-        return self.operation.end_ps if self.operation is not None else None
+        """The end of what is at work, or of the time after a reset or a sleep in which it hears nothing."""
+        moments = [self._deaf_until_ps] if self._deaf_until_ps else []
+        if self.operation is not None:
+            moments.append(self.operation.end_ps)
+        return min(moments, default=None)
 
     def power_cycle(self) -> None:
         """Power goes and comes back: work is cut off, registers load their non-volatile values."""
