@@ -141,6 +141,21 @@ def test_without_chips_the_loader_reads_too(tmp_path: Path, kind: str, read: str
     assert rig.verify(images).exit_code == ExitCode.DIFFERS
 
 
+@pytest.mark.parametrize("kind", ["FLM", "stldr"])
+def test_a_controller_that_stays_busy_after_a_read_is_freed_before_the_next(
+    tmp_path: Path, kind: str
+) -> None:
+    """Real loaders made for dies without that erratum wait for ever in their second Read."""
+    build_tiny(tmp_path / f"read.{kind}", WITH_READ="1", NO_MAP="1", NO_ABORT="1")
+    rig = bench(
+        tmp_path / "bench", board_text(f"vendor/read.{kind}", chips=False), [tmp_path / f"read.{kind}"]
+    )
+    images = {QSPI: noise(300 * KIB)}
+    rig.flash(images)
+    assert holds(rig, images)
+    assert rig.flash(images).bytes_written == 0
+
+
 @pytest.mark.parametrize(
     ("kind", "missing"),
     [

@@ -132,7 +132,13 @@ int memory_program(uint32_t address, const uint8_t *data, uint32_t size)
 
 void memory_read(uint32_t address, uint8_t *data, uint32_t size)
 {
+#ifdef NO_ABORT /* as loaders made for other dies: they wait until the controller is free, and leave it as it is */
+	while ((REG32(QUADSPI_SR) & SR_BUSY) != 0) {
+	}
+	REG32(QUADSPI_FCR) = 0x1Bu;
+#else
 	stop();
+#endif
 	REG32(QUADSPI_DLR) = size - 1u;
 	REG32(QUADSPI_CCR) = CCR_OP(0x03u) | CCR_ADDR | CCR_DATA | CCR_READ;
 	REG32(QUADSPI_AR) = address & 0x00FFFFFFu;
@@ -141,7 +147,9 @@ void memory_read(uint32_t address, uint8_t *data, uint32_t size)
 		}
 		data[i] = REG8(QUADSPI_DR);
 	}
+#ifndef NO_ABORT
 	stop();
+#endif
 }
 
 void memory_map(void)

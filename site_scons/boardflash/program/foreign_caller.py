@@ -40,12 +40,12 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class WindowMode:
-    """How a controller's register tells that the memory is mapped; a core that reads else may hang."""
+class ControllerState:
+    """Where the memory's controller tells how it stands, each as (register, bits)."""
 
-    register: int
-    mask: int
-    mapped: int
+    mapped: tuple[int, int]  # all set: its window can be read; else a core that does may hang
+    busy: tuple[int, int]
+    abort: tuple[int, int]  # to be set, and clear themselves
 
 
 class Caller:
@@ -59,7 +59,7 @@ class Caller:
         where: str,
         shown: str,
         tally: Tally,
-        mode: WindowMode | None = None,
+        controller: ControllerState | None = None,
     ) -> None:
         self.link = link
         self.loader = loader
@@ -67,7 +67,7 @@ class Caller:
         self.tally = tally
         self._where = where
         self._shown = shown
-        self._mode = mode
+        self._controller = controller
 
     def load(self) -> None:
         """Reset the core and put everything into RAM; read back, as a loader that is not there can't tell."""
@@ -108,10 +108,22 @@ class Caller:
 
     def maps_window(self) -> bool | None:
         """Whether its Init has mapped the memory; None where this controller can't be asked."""
-        if self._mode is None:
-            return None
-        found = int.from_bytes(self.link.read_memory(self._mode.register, 4), "little")
-        return found & self._mode.mask == self._mode.mapped
+        return None if self._controller is None else self._all_set(self._controller.mapped)
+
+    def free_controller(self) -> None:
+        """After a read: a controller that stays busy, which a loader made for another die does not expect."""
+        state = self._controller
+        if state is None or self._all_set(state.mapped) or not self._all_set(state.busy):
+            return
+        register, bits = state.abort
+        self.link.write_memory(register, (self._word(register) | bits).to_bytes(4, "little"))
+
+    def _all_set(self, flags: tuple[int, int]) -> bool:
+        register, bits = flags
+        return self._word(register) & bits == bits
+
+    def _word(self, address: int) -> int:
+        return int.from_bytes(self.link.read_memory(address, 4), "little")
 
     def fault(self, message: str, at: int) -> BoardflashError:
         return BoardflashError(

@@ -13,7 +13,7 @@ from boardflash.image.model import Piece, RegionImage, digest_of
 from boardflash.loader.session import LoaderSession
 from boardflash.plan.model import FlashPlan
 from boardflash.program.foreign_caller import Caller, Tally
-from boardflash.program.foreign_digest import window_digest, window_mode
+from boardflash.program.foreign_digest import controller_state, window_digest
 from boardflash.program.foreign_engine import Engine, engine_of
 from boardflash.program.report import RegionReport
 from boardflash.program.session import Session
@@ -56,8 +56,8 @@ class ForeignDevice:
         self._session.pause()
         started = link.now()
         where = f"{self._board.name}: {self.region.name}"
-        mode = window_mode(self._board.mcu) if self.region.name == "qspi" else None
-        caller = Caller(link, self._loader, self._layout, where, self._shown, self.tally, mode)
+        state = controller_state(self._board.mcu) if self.region.name == "qspi" else None
+        caller = Caller(link, self._loader, self._layout, where, self._shown, self.tally, state)
         engine = engine_of(caller)
         yield engine
         engine.finish()

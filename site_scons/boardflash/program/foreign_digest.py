@@ -9,19 +9,26 @@ from __future__ import annotations
 from boardflash.description.model import Mcu
 from boardflash.image.model import DIGEST_BYTES
 from boardflash.loader.artefact import LoaderArtefact
-from boardflash.program.foreign_caller import Caller, WindowMode
+from boardflash.program.foreign_caller import Caller, ControllerState
 
-QUADSPI_CCR = 0x14  # RM0385 14.5.6
-FMODE = 3 << 26  # 11: memory-mapped
+#: RM0385 14.5.1, 14.5.3, 14.5.6.
+QUADSPI_CR, QUADSPI_SR, QUADSPI_CCR = 0x00, 0x08, 0x14
+CR_ABORT, SR_BUSY = 1 << 1, 1 << 5
+CCR_MEMORY_MAPPED = 3 << 26
 ALIGNMENT = 128  # of the loader's data in its linker script
 BYTES_PER_MS = 100  # a slow serial memory on one line at 1 MHz
 
 
-def window_mode(mcu: Mcu) -> WindowMode | None:
-    """Where the controller of this MCU tells that its window is mapped."""
+def controller_state(mcu: Mcu) -> ControllerState | None:
+    """Of the QSPI controller of this MCU, where we know its registers."""
     if mcu.qspi.driver != "stm32_quadspi":
         return None
-    return WindowMode(mcu.qspi.registers + QUADSPI_CCR, FMODE, FMODE)
+    base = mcu.qspi.registers
+    return ControllerState(
+        mapped=(base + QUADSPI_CCR, CCR_MEMORY_MAPPED),
+        busy=(base + QUADSPI_SR, SR_BUSY),
+        abort=(base + QUADSPI_CR, CR_ABORT),
+    )
 
 
 class WindowDigest:

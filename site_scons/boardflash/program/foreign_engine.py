@@ -181,6 +181,7 @@ def _read(caller: Caller, function: str, size: int, address: int, otherwise: str
 def _own_read(caller: Caller, function: str, address: int, size: int, limit_ms: int) -> bytes:
     buffer = caller.layout.buffer
     result = caller.call(function, address, size, buffer, limit_ms=limit_ms, at=address)
+    caller.free_controller()
     expected = size if caller.loader.format == "FLM" else 1
     if result != expected:
         raise caller.fault(
