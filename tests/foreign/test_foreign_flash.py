@@ -141,6 +141,20 @@ def test_without_chips_the_loader_reads_too(tmp_path: Path, kind: str, read: str
     assert rig.verify(images).exit_code == ExitCode.DIFFERS
 
 
+def test_a_window_that_only_verify_maps_is_digested(tmp_path: Path) -> None:
+    loader = build_tiny(tmp_path / "verify.FLM", NO_MAP="1", MAPS_IN_VERIFY="1")
+    rig = bench(tmp_path / "bench", board_text("vendor/verify.FLM", chips=False), [loader])
+    images = {QSPI: noise(SIZE)}
+    rig.flash(images)
+    rig.set_memory("qspi", SIZE + 50, CALIBRATION)
+    images = {QSPI: flipped(images[QSPI], SIZE - 1)}
+    report = rig.flash(images)
+    assert holds(rig, images)
+    assert region(report).erases == {4 * KIB: 1}
+    assert rig.memory("qspi")[SIZE + 50 :][: len(CALIBRATION)] == CALIBRATION
+    assert any("of the window that it maps were digested" in note for note in region(report).notes)
+
+
 @pytest.mark.parametrize("kind", ["FLM", "stldr"])
 def test_a_controller_that_stays_busy_after_a_read_is_freed_before_the_next(
     tmp_path: Path, kind: str

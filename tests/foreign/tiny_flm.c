@@ -77,3 +77,16 @@ int SEGGER_OPEN_Read(unsigned long address, unsigned long size, unsigned char *d
 	return (int)size;
 }
 #endif
+
+#ifdef MAPS_IN_VERIFY /* as ST's own of the F7 boards: Init does not */
+unsigned long Verify(unsigned long address, unsigned long size, unsigned char *data)
+{
+	memory_map();
+	for (unsigned long i = 0; i < size; i++) {
+		if (*(volatile unsigned char *)(address + i) != data[i]) {
+			return address + i;
+		}
+	}
+	return address + size;
+}
+#endif

@@ -14,6 +14,7 @@ from boardflash.program.foreign_caller import Caller
 
 FLM_ERASE, FLM_PROGRAM, FLM_VERIFY = 1, 2, 3
 READ_BYTES_PER_MS = 100  # a slow serial memory on one line at 1 MHz
+VERIFY_MS = 1000  # a page; the format has no limit for it
 BLANK = b"\xff"
 
 
@@ -87,7 +88,13 @@ class FlmEngine:
         return pages
 
     def expose(self) -> None:
+        """ST's algorithms for the F7 boards map the memory in Verify alone, whatever that finds."""
         self._enter(FLM_VERIFY)
+        caller, address = self.caller, self._device.base
+        if caller.maps_window() is False and flm.VERIFY in caller.loader.functions:
+            arguments = (address, self._device.page_size, caller.layout.buffer)
+            caller.call(flm.VERIFY, *arguments, limit_ms=self._limits.program_ms + VERIFY_MS, at=address)
+            caller.free_controller()
 
     def read(self, address: int, size: int) -> bytes:
         self.expose()
