@@ -1,8 +1,8 @@
 /* SEGGER_OPEN_Start, J-Link's turbo mode: it is entered once and never returns. The host hands commands over in RAM while
  * the core runs, the next one while this one works.
  *
- * SEGGER describes it nowhere. Layout and numbers are those of a published reconstruction of the library that
- * its flash loader template is linked with (an STM32H7 QSPI loader's FlashOS.h and FlashPrg.c).
+ * SEGGER describes it nowhere. Layout and numbers are those of a reconstruction of the library that its flash loader
+ * template is linked with, published and used by EdgeTX (EdgeTX/stm32h7_flashloader, Src/FlashOS.h, Src/FlashPrg.c).
  */
 #include "flm.h"
 #include "systick.h"
