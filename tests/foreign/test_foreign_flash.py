@@ -155,6 +155,30 @@ def test_a_window_that_only_verify_maps_is_digested(tmp_path: Path) -> None:
     assert any("of the window that it maps were digested" in note for note in region(report).notes)
 
 
+def test_a_loader_that_can_only_compare_skips_what_is_there(tmp_path: Path) -> None:
+    """Most flash algorithms that are made by hand: Verify, and no way to read."""
+    loader = build_tiny(tmp_path / "verify.FLM", NO_MAP="1", COMPARES="1")
+    rig = bench(tmp_path / "bench", board_text("vendor/verify.FLM", chips=False), [loader])
+    images = {QSPI: noise(SIZE)}
+    rig.flash(images)
+    assert holds(rig, images)
+    second = rig.flash(images)
+    assert second.bytes_written == 0
+    assert region(second).notes[-1].startswith(f"{SIZE:,} bytes sent to its Verify in ")
+    images = {QSPI: flipped(images[QSPI], 5000)}
+    third = rig.flash(images)
+    assert holds(rig, images)
+    assert region(third).erases == {4 * KIB: 1}
+    rig.set_memory("qspi", 9000, b"\0\0\0\0")
+    assert rig.verify(images).exit_code == ExitCode.DIFFERS
+    rig.flash(images)
+    rig.set_memory("qspi", SIZE + 50, CALIBRATION)
+    before = rig.memory("qspi")
+    told = complaint(rig, {QSPI: flipped(images[QSPI], SIZE - 1)})
+    assert "nothing can be read back through it" in told
+    assert rig.memory("qspi") == before, "bytes beside the image that can't be kept stop it before any erase"
+
+
 @pytest.mark.parametrize("kind", ["FLM", "stldr"])
 def test_a_controller_that_stays_busy_after_a_read_is_freed_before_the_next(
     tmp_path: Path, kind: str

@@ -90,3 +90,22 @@ unsigned long Verify(unsigned long address, unsigned long size, unsigned char *d
 	return address + size;
 }
 #endif
+
+#ifdef COMPARES /* as many made by hand: reads, but never gives what it has read */
+unsigned long Verify(unsigned long address, unsigned long size, unsigned char *data)
+{
+	unsigned char found[16];
+
+	for (unsigned long at = 0; at < size; at += sizeof(found)) {
+		unsigned long some = (size - at < sizeof(found)) ? size - at : sizeof(found);
+
+		memory_read(address + at, found, some);
+		for (unsigned long i = 0; i < some; i++) {
+			if (found[i] != data[at + i]) {
+				return address + at + i;
+			}
+		}
+	}
+	return address + size;
+}
+#endif

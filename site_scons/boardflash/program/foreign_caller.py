@@ -34,6 +34,8 @@ class Tally:
     bytes_sent: int = 0
     bytes_read: int = 0
     reading_s: float = 0.0
+    bytes_compared: int = 0
+    comparing_s: float = 0.0
     bytes_digested: int = 0
     digesting_s: float = 0.0
     sessions: int = 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from boardflash.description.model import Board, Region, RegionLoader
 from boardflash.foreign.layout import lay_out
 from boardflash.foreign.read import read_loader
-from boardflash.image.model import Piece, RegionImage, digest_of
+from boardflash.image.model import DIGEST_BYTES, ERASED, Piece, RegionImage, digest_of
 from boardflash.loader.session import LoaderSession
 from boardflash.plan.model import FlashPlan
 from boardflash.program.foreign_caller import Caller, Tally
@@ -28,8 +28,15 @@ class ForeignDevice:
     """One region as its loader reaches it."""
 
     def __init__(
-        self, session: Session, board: Board, region: Region, named: RegionLoader, path: Path
+        self,
+        session: Session,
+        board: Board,
+        region: Region,
+        named: RegionLoader,
+        path: Path,
+        image: RegionImage | None = None,
     ) -> None:
+        """`image` is what the region should hold, for a loader that can do no more than compare."""
         self.region = region
         self.tally = Tally()
         #: Without chip facts our own loader can't read the region; then this one does.
@@ -37,6 +44,7 @@ class ForeignDevice:
         self._session = session
         self._board = board
         self._shown = named.name
+        self._image = image
         self._loader = read_loader(path, named.name)
         self._layout = lay_out(self._loader, board.mcu.ram_base, board.mcu.ram_size, named.name)
 
@@ -75,11 +83,19 @@ class ForeignDevice:
                 first, size = group[0].address, group[-1].end - group[0].address
                 if window:
                     digests = window.digests(first, size, granule, len(group))
+                elif self._image is not None and engine.only_compares():
+                    digests = [self._compared(engine, piece, self._image) for piece in group]
                 else:
                     data = engine.read(first, size)
                     digests = [digest_of(data[p.address - first : p.end - first]) for p in group]
                 for piece, digest in zip(group, digests, strict=True):
                     settle(piece, digest)
+
+    def _compared(self, engine: Engine, piece: Piece, image: RegionImage) -> bytes:
+        """Its digest if the device holds what it should, else one of nothing."""
+        data = image.read(piece.address, piece.size)
+        same = digest_of(data) == piece.digest and engine.holds(piece.address, data)
+        return piece.digest if same else bytes(DIGEST_BYTES)
 
     def read(self, stretches: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes of all (address, size), in one go."""
@@ -87,7 +103,10 @@ class ForeignDevice:
         with self.at_work() as engine:
             for address, size in stretches:
                 self.stop_if_asked()
-                found.append(engine.read(address, size))
+                engine.expose()
+                blank = bytes([ERASED]) * size
+                is_blank = engine.only_compares() and engine.holds(address, blank)
+                found.append(blank if is_blank else engine.read(address, size))
         return found
 
     def erase(self, units: Sequence[tuple[int, int]]) -> None:
@@ -119,6 +138,11 @@ class ForeignDevice:
                 f"{tally.bytes_digested:,} bytes of the window that it maps were digested on the device in"
                 f" {tally.digesting_s:.3f} s"
             )
+        if tally.bytes_compared:
+            report.notes.append(
+                f"{tally.bytes_compared:,} bytes sent to its Verify in {tally.comparing_s:.3f} s: it offers"
+                " no way to read; name the chip in [qspi] chips, and boardflash's own loader digests them"
+            )
         if tally.bytes_read:
             report.notes.append(
                 f"{tally.bytes_read:,} bytes read back through it in {tally.reading_s:.3f} s: the board file"
@@ -138,7 +162,7 @@ def foreign_devices(
         region = plan.board.region(name)
         if region.loader is not None:
             path = plan.foreign_path(region.loader)
-            found[name] = ForeignDevice(session, plan.board, region, region.loader, path)
+            found[name] = ForeignDevice(session, plan.board, region, region.loader, path, images[name])
     return found
 
 

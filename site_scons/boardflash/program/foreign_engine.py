@@ -34,6 +34,12 @@ class Engine(Protocol):
 
     def read(self, address: int, size: int) -> bytes: ...
 
+    def only_compares(self) -> bool:
+        """Nothing can be read through it, but what is there be compared with what should be."""
+
+    def holds(self, address: int, data: bytes) -> bool:
+        """Whether exactly these bytes are there."""
+
     def finish(self) -> None:
         """Leave the device as the loader leaves it."""
 
@@ -100,6 +106,27 @@ class FlmEngine:
         self.expose()
         return _read(self.caller, flm.READ, size, address, "its Init for verification maps no window")
 
+    def only_compares(self) -> bool:
+        functions = self.caller.loader.functions
+        return flm.READ not in functions and flm.VERIFY in functions and self.caller.maps_window() is False
+
+    def holds(self, address: int, data: bytes) -> bool:
+        self._enter(FLM_VERIFY)
+        caller, page, started = self.caller, self._device.page_size, self.caller.link.now()
+        same = True
+        for at in range(0, len(data), page):
+            part = data[at : at + page]
+            caller.link.write_memory(caller.layout.buffer, part + bytes(-len(part) % 4))
+            arguments = (address + at, len(part), caller.layout.buffer)
+            result = caller.call(flm.VERIFY, *arguments, limit_ms=VERIFY_MS, at=address + at)
+            caller.free_controller()
+            caller.tally.bytes_compared += len(part)
+            same = result == address + at + len(part)
+            if not same:
+                break
+        caller.tally.comparing_s += caller.link.now() - started
+        return same
+
     def finish(self) -> None:
         if self._function:
             self._zero("UnInit", self._function, limit_ms=self._limits.init_ms, at=self._device.base)
@@ -147,6 +174,12 @@ class StldrEngine:
     def read(self, address: int, size: int) -> bytes:
         self.expose()
         return _read(self.caller, stldr.READ, size, address, "its Init maps no window")
+
+    def only_compares(self) -> bool:
+        return False
+
+    def holds(self, address: int, data: bytes) -> bool:
+        return self.read(address, len(data)) == data
 
     def finish(self) -> None:
         self._ready = False
