@@ -9,7 +9,6 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from boardflash.description.load import list_boards, load_board
-from boardflash.errors import BoardflashError
 from boardflash.export.flm import SYMBOLS, build_flm
 
 BOARD = "stm32f746g-disco"
@@ -38,11 +37,6 @@ def test_algorithm_is_the_same_bytes_in_any_folder(flm: Path, tmp_path: Path) ->
     assert str(tmp_path).encode() not in flm.read_bytes()
 
 
-def test_a_chip_that_the_board_has_not_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BoardflashError, match="there is no chip 7"):
-        build_flm(load_board(BOARD), tmp_path, chip_row=7)
-
-
 def test_device_is_described_as_the_board_file_has_it(flm: Path) -> None:
     with flm.open("rb") as file:
         section = ELFFile(file).get_section_by_name("DevDscr").data()
@@ -55,14 +49,6 @@ def test_device_is_described_as_the_board_file_has_it(flm: Path) -> None:
     assert program_ms == 16 * 5  # N25Q128A: 5 ms a page at most
     assert erase_ms == 3000
     assert struct.unpack_from("<4L", section, 160) == (0x10000, 0, 0xFFFFFFFF, 0xFFFFFFFF)
-
-
-def test_one_chip_alone_may_be_asked_for(flm: Path, tmp_path: Path) -> None:
-    alone = build_flm(load_board(BOARD), tmp_path, chip_row=1)
-    with alone.open("rb") as file:
-        section = ELFFile(file).get_section_by_name("DevDscr").data()
-    assert struct.unpack_from(DEVICE, section)[9] == 2000  # W25Q128JV: 2 s for 64 KiB at most
-    assert alone.read_bytes() != flm.read_bytes()
 
 
 def test_every_die_that_a_shipped_board_has_builds(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def flm_workshop(board: Board, storage: Storage) -> Iterator[FlmWorkshop]:
         yield FlmWorkshop(storage, work)
 
 
-def build_flm(board: Board, folder: Path, chip_row: int | None = None) -> Path:
+def build_flm(board: Board, folder: Path) -> Path:
     """`folder`/<board>.FLM of the QSPI chip, without Verify: that makes pyOCD skip nothing."""
-    with flm_workshop(board, qspi_storage(board, chip_row)) as flm:
+    with flm_workshop(board, qspi_storage(board)) as flm:
         return flm.make(folder / f"{board.name}.FLM")

@@ -9,21 +9,24 @@ from __future__ import annotations
 import base64
 import tempfile
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
+from boardflash.foreign.flm import ERASED, read_flm
+from boardflash.foreign.model import Loader
 from boardflash.templates import render_template
 
 from .flm import flm_workshop
-from .flm_read import FlashAlgorithm, read_flm
 from .formats import ExportRequest
 from .storage import Storage, internal_storage, qspi_storage
 from .wording import one_line, save
 
 TEMPLATE = "probe_rs.yaml"
 CORES = {"cortex-m4": "armv7em", "cortex-m7": "armv7em"}  # chip_family.rs CoreType
+THUMB = 1
 STACK_SIZE = 1024  # twice what probe-rs gives by itself
 #: Key of the description -> the FLM's function. probe-rs calls what is named, so only what the FLM has is.
 ENTRIES = {
@@ -50,12 +53,12 @@ def write(request: ExportRequest) -> None:
     save(request.folder / names(board)[0], description(board, algorithms))
 
 
-def _built(board: Board, storage: Storage) -> FlashAlgorithm:
+def _built(board: Board, storage: Storage) -> Loader:
     with tempfile.TemporaryDirectory(prefix="boardflash-flm-") as folder, flm_workshop(board, storage) as flm:
         return read_flm(flm.make(Path(folder) / "algorithm.FLM"))
 
 
-def description(board: Board, algorithms: Mapping[str, FlashAlgorithm]) -> str:
+def description(board: Board, algorithms: Mapping[str, Loader]) -> str:
     core = CORES.get(board.mcu.core)
     if core is None:
         raise BoardflashError(
@@ -85,23 +88,32 @@ def _memory(kind: str, name: str, base: int, size: int, boot: str) -> Mapping[st
     return {"kind": kind, "name": name, "start": f"{base:#x}", "end": f"{base + size:#x}", "boot": boot}
 
 
-def _algorithm(name: str, flm: FlashAlgorithm) -> Mapping[str, Any]:
+def _algorithm(name: str, flm: Loader) -> Mapping[str, Any]:
+    """Of an FLM that begins at 0, so that its addresses are offsets."""
+    code = bytearray(flm.end)
+    for part in flm.parts:
+        code[part.address : part.address + len(part.data)] = part.data
+    device, functions = flm.device, flm.functions
+    offsets = accumulate((run.size * run.count for run in device.sectors), initial=0)
     return {
         "name": name,
-        "description": flm.name,
-        "instructions": base64.b64encode(flm.blob).decode("ascii"),
+        "description": device.name,
+        "instructions": base64.b64encode(code).decode("ascii"),
         "entries": [
-            (key, f"{flm.entries[function]:#x}")
+            (key, f"{functions[function] | THUMB:#x}")
             for key, function in ENTRIES.items()
-            if function in flm.entries
+            if function in functions
         ],
-        "data_section_offset": f"{flm.data_offset:#x}",
-        "start": f"{flm.base:#x}",
-        "end": f"{flm.base + flm.size:#x}",
-        "page_size": f"{flm.page_size:#x}",
-        "erased": f"{flm.erased:#x}",
-        "program_ms": flm.program_max_ms,
-        "erase_ms": flm.erase_max_ms,
-        "sectors": [{"size": f"{s.size:#x}", "address": f"{s.offset:#x}"} for s in flm.sectors],
+        "data_section_offset": f"{flm.static_base:#x}",
+        "start": f"{device.base:#x}",
+        "end": f"{device.base + device.size:#x}",
+        "page_size": f"{device.page_size:#x}",
+        "erased": f"{ERASED:#x}",
+        "program_ms": flm.limits.program_ms,
+        "erase_ms": flm.limits.erase_ms,
+        "sectors": [
+            {"size": f"{run.size:#x}", "address": f"{offset:#x}"}
+            for run, offset in zip(device.sectors, offsets, strict=False)
+        ],
         "stack_size": STACK_SIZE,
     }

@@ -99,17 +99,11 @@ def require_qspi(board: Board) -> None:
         raise BoardflashError(told, where=board.file)
 
 
-def qspi_storage(board: Board, chip_row: int | None = None) -> Storage:
-    """The QSPI chip, found by JEDEC ID among the board's, or among `chip_row` alone."""
+def qspi_storage(board: Board) -> Storage:
+    """The QSPI chip, found by JEDEC ID among the board's."""
     require_qspi(board)
     assert board.qspi is not None
     chips = list(enumerate(board.qspi.chips))
-    if chip_row is not None:
-        if not 0 <= chip_row < len(chips):
-            raise BoardflashError(
-                f"there is no chip {chip_row}; the board has {len(chips)}", where=board.file
-            )
-        chips = [chips[chip_row]]
     _refuse_twins(board, [chip for _, chip in chips])
     sector = _sector_size(board, [chip for _, chip in chips])
     size = min(chip.size for _, chip in chips)

@@ -22,6 +22,7 @@ REQUIRED = ("Init", "UnInit", "EraseSector", "ProgramPage")
 #: A Read of J-Link's, where the loader has one: bytes read are returned.
 READ = "SEGGER_OPEN_Read"
 VERIFY = "Verify"
+OPTIONAL = (READ, VERIFY, "EraseChip", "BlankCheck")
 INIT_MS = 5000  # the structure has no limit for Init; pyOCD's
 
 
@@ -45,7 +46,7 @@ def read_flm(path: Path, shown: str = "") -> Loader:
         device=device,
         limits=limits,
         parts=parts,
-        functions=elf.functions((*REQUIRED, READ, VERIFY)),
+        functions=elf.functions((*REQUIRED, *OPTIONAL)),
         static_base=min((address for address, _ in data), default=None),
         fixed=False,
     )
