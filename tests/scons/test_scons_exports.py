@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from boardflash.description.load import load_board
+from boardflash.export.formats import FORMATS, exporter
+
 SITE_TOOLS = Path(__file__).resolve().parents[2] / "site_scons" / "site_tools"
 SCONSTRUCT = f"""
 env = Environment(tools=["flash"], toolpath=[r"{SITE_TOOLS}"])
@@ -28,6 +31,21 @@ def test_exports_are_made_when_asked_for_and_only_then(exporting) -> None:
     exporting.run("exports")
     assert (exporting.folder / "exports" / "openocd" / "stm32f746g-disco.cfg").stat().st_size > 100
     assert (exporting.folder / "exports" / "uf2" / "stm32f746g-disco.uf2").stat().st_size == 512
+    exporting.up_to_date("exports")
+
+
+def test_every_format_is_made_by_its_builder_and_is_up_to_date_then(exporting) -> None:
+    board = load_board("stm32f746g-disco")
+    calls = [
+        f'env.FlashExport("all/{each.name}", "{board.name}", "{each.name}"'
+        + (', "data.bin@0x90000000")' if each.of_image else ")")
+        for each in FORMATS
+    ]
+    exporting.write("SConstruct", "\n".join([SCONSTRUCT.split("env.FlashExport")[0], *calls]))
+    exporting.run("exports")
+    for each in FORMATS:
+        for name in exporter(each).names(board):
+            assert (exporting.folder / "all" / each.name / name).stat().st_size > 0
     exporting.up_to_date("exports")
 
 
