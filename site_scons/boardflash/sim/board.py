@@ -31,7 +31,7 @@ from boardflash.sim.registers import Unmodelled
 from boardflash.sim.scs import SystemControl
 from boardflash.sim.state import BoardState
 from boardflash.sim.target import InterruptSource, Peripheral, VirtualClock
-from boardflash.sim.twin import Twin
+from boardflash.sim.twin import Twin, die_of
 from boardflash.sim.violations import HardwareRuleViolation, Violations
 from boardflash.sim.waiting import WaitDetector
 
@@ -69,7 +69,9 @@ class SimulatedBoard:
         self.rcc = Rcc(self.clock, twin.hse_hz, self._rules)
         self.pwr = Pwr(self.clock)
         self.gpio = {letter: GpioPort(self.clock, letter) for letter in _PORTS}
-        self.pads = Pads(self.gpio, self._port_clocked, twin.wiring, load_functions("stm32f746"))
+        self.pads = Pads(
+            self.gpio, self._port_clocked, twin.wiring, load_functions(die_of(twin.mcu, twin.name))
+        )
         self.chip = self._make_chip()
         self.quadspi = QuadSpi(
             self.clock,
@@ -176,11 +178,12 @@ class SimulatedBoard:
         self._system.bytes[internal.OTP_BASE - addresses.SYSTEM :][:1056] = self.state.otp
 
     def _make_chip(self) -> NorChip:
-        options = ChipOptions.from_table(dict(self.twin.chip_options), f"{self.twin.name}: [chip_options]")
+        options = ChipOptions.from_table(self.twin.chip_options, f"{self.twin.name}: [chip_options]")
         chip = create_chip(self.twin.chip, self.clock, options)
         if self.state.qspi:
             chip.array[:] = self.state.qspi
             chip.restore(dict(self.state.chip_registers))
+            chip.impose(ChipOptions.from_table(self.twin.chip_faults, f"{self.twin.name}: [chip_options]"))
         return chip
 
     def _make_core(self) -> Core:

@@ -14,13 +14,14 @@ import tomli
 
 from boardflash.errors import BoardflashError
 from boardflash.sim.jlink_wire import LinkFaults
-from boardflash.sim.nor.options import ChipOptions
-from boardflash.sim.twin import Twin
+from boardflash.sim.nor.options import OPTION_NAMES, check_option, parse_option
+from boardflash.sim.nor.part import load_part
+from boardflash.sim.twin import Twin, check_option_register, check_value, check_wire
 
 WIRE = tuple(f.name for f in fields(LinkFaults))
-CHIP = tuple(f.name for f in fields(ChipOptions))
 TWIN = ("busy_stays", "chip", "flash_kib", "hse_hz", "revision", "start", "supply_mv")
-TABLES = ("option_bytes", "wiring")
+TABLES = {"option_bytes": check_option_register, "wiring": check_wire}
+TEXTS = ("busy_stays", "chip", "jedec_id", "start", "unique_id")  # no numbers, whatever they look like
 
 
 @dataclass(frozen=True)
@@ -32,37 +33,71 @@ class Faulty:
 
 
 def with_faults(twin: Twin, faults: Mapping[str, str]) -> Faulty:
-    """The twin and the wire with these faults."""
-    changes: dict[str, Any] = {
-        "chip_options": dict(twin.chip_options),
-        **{table: dict(getattr(twin, table)) for table in TABLES},
-    }
+    """The twin and the wire with these faults. Raises BoardflashError where one is not what there is."""
+    tables = {table: dict(getattr(twin, table)) for table in TABLES}
+    chip: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     wire: dict[str, int] = {}
     for name, text in faults.items():
-        value = _value(text)
-        table, dot, key = name.partition(".")
-        if name in WIRE:
-            if not text.isdecimal():
-                raise BoardflashError("expected the number of a call", where=f"--fault {name}={text}")
-            wire[name] = int(text)
-        elif name in CHIP:
-            changes["chip_options"][name] = value
-        elif name in TWIN:
-            changes[name] = value
-        elif dot and table in TABLES:
-            changes[table][key] = value
-            if table == "wiring" and not text:  # a broken trace
-                del changes[table][key]
-        else:
-            known = [*WIRE, *CHIP, *TWIN, *(f"{table}.NAME" for table in TABLES)]
-            raise BoardflashError(f"no such fault; there are {', '.join(known)}", where=f"--fault {name}")
-    return Faulty(replace(twin, **changes), LinkFaults(**wire))
+        try:
+            value = _value(name, text)
+            table, dot, key = name.partition(".")
+            if name in WIRE:
+                wire[name] = _call(text)
+            elif name in OPTION_NAMES:
+                parse_option(name, value)
+                chip[name] = value
+            elif name in TWIN:
+                check_value(name, value)
+                changes[name] = value
+            elif dot and table in TABLES:
+                _set_entry(tables[table], table, key, value, text)
+            else:
+                raise BoardflashError(f"no such fault; there are {_known()}", where=f"--fault {name}")
+        except ValueError as error:
+            raise BoardflashError(str(error), where=_where(name, text)) from None
+    changes.update(tables)
+    part = load_part(changes.get("chip", twin.chip))
+    for name, value in chip.items():
+        try:
+            check_option(part, name, parse_option(name, value))
+        except ValueError as error:
+            raise BoardflashError(str(error), where=_where(name, faults[name])) from None
+    faulty = replace(twin, **changes, chip_options={**twin.chip_options, **chip}, chip_faults=chip)
+    return Faulty(faulty, LinkFaults(**wire))
 
 
-def _value(text: str) -> Any:
+def _known() -> str:
+    return ", ".join([*WIRE, *OPTION_NAMES, *TWIN, *(f"{table}.NAME" for table in TABLES)])
+
+
+def _where(name: str, text: str) -> str:
+    return f"--fault {name}={text}" if text else f"--fault {name}"
+
+
+def _call(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError("expected the number of a call")
+    return int(text)
+
+
+def _set_entry(entries: dict[str, Any], table: str, key: str, value: Any, text: str) -> None:
+    """Solder a wire or program an option register; `wiring.PE2=` is a broken trace."""
+    if table == "wiring" and not text:
+        if key not in entries:
+            raise ValueError(f"no wire at {key}; there are wires at {', '.join(entries)}")
+        del entries[key]
+        return
+    TABLES[table](key, value)
+    entries[key] = value
+
+
+def _value(name: str, text: str) -> Any:
     if not text:
         return True
+    if name in TEXTS or name.startswith("wiring."):
+        return text.strip('"')
     try:
         return tomli.loads(f"value = {text}")["value"]
     except tomli.TOMLDecodeError:
-        return text  # a name needs no quotes here
+        return text  # refused by whoever takes no text

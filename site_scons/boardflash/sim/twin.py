@@ -5,7 +5,8 @@ The simulation reads this and never a board file: a board file says what we beli
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from importlib import resources
 from pathlib import Path
@@ -13,8 +14,12 @@ from pathlib import Path
 import tomli
 
 from boardflash.errors import BoardflashError
+from boardflash.sim.nor.part import load_part
 
 BUSY_STAYS = ("never", "reads", "always")
+STARTS = ("blank", "noise")
+OPTION_REGISTERS = ("optcr", "optcr1")
+_PIN = re.compile(r"P[A-K]([0-9]|1[0-5])")
 _SIGNALS = ("clk", "ncs", "io0", "io1", "io2", "io3")
 
 
@@ -34,19 +39,97 @@ class Twin:
     """Differences from the factory's OPTCR and OPTCR1, by name (`optcr`, `optcr1`)."""
     chip_options: Mapping[str, object] = field(default_factory=dict)
     """The state that the chip is found in and its faults (`nor/options.py`)."""
+    chip_faults: Mapping[str, object] = field(default_factory=dict)
+    """Those of `chip_options` that a caller has asked for now: they act on a board with a past, too."""
     busy_stays: str = "reads"
     """After which transfers the QUADSPI stays busy until an abort: one of `BUSY_STAYS` (`quadspi.py`)."""
     start: str = "blank"
     """What a new board's flash holds: `blank`, or `noise` (a board that has been used before)."""
 
     def __post_init__(self) -> None:
-        if self.busy_stays not in BUSY_STAYS:
-            raise BoardflashError(
-                f'"{self.busy_stays}" is none of {", ".join(BUSY_STAYS)}', where=f"{self.name}: busy_stays"
-            )
+        die_of(self.mcu, f"{self.name}: mcu")
+        for name, checker in _CHECKS.items():
+            try:
+                checker(getattr(self, name))
+            except ValueError as error:
+                raise BoardflashError(str(error), where=f"{self.name}: {name}") from None
 
 
-_KEYS = {field.name for field in fields(Twin)}
+def check_value(name: str, value: object) -> None:
+    """Raises ValueError with what that field of a twin takes."""
+    _CHECKS[name](value)
+
+
+def check_wire(pin: str, line: object) -> None:
+    """Raises ValueError where no wire can go from that pin to that line."""
+    if _PIN.fullmatch(pin) is None:
+        raise ValueError(f'no pin "{pin}"; there are PA0 to PK15')
+    if line not in _SIGNALS:
+        raise ValueError(f'no line "{line}"; a chip has {", ".join(_SIGNALS)}')
+
+
+def check_option_register(name: str, value: object) -> None:
+    """Raises ValueError where the option bytes have no such register, or it can't hold that."""
+    if name not in OPTION_REGISTERS:
+        raise ValueError(f'no option register "{name}"; there are {", ".join(OPTION_REGISTERS)}')
+    _whole(0, 0xFFFF_FFFF, "a value of 32 bits")(value)
+
+
+def die_of(mcu: str, where: str) -> str:
+    """The name of the die file (`mcus/`) whose part numbers begin as that one does."""
+    parts: dict[str, str] = {}
+    for entry in (resources.files("boardflash.sim") / "mcus").iterdir():
+        if entry.name.endswith(".toml"):
+            for part in tomli.loads(entry.read_text(encoding="utf-8"))["parts"]:
+                parts[part] = entry.name[:-5]
+    for part, die in parts.items():
+        if str(mcu).startswith(part):
+            return die
+    known = sorted(parts)
+    raise BoardflashError(
+        f'"{mcu}" is not simulated; the simulated MCUs are {", ".join(known[:-1])} and {known[-1]}',
+        where=where,
+    )
+
+
+def _choice(choices: tuple[str, ...]) -> Callable[[object], None]:
+    def check(value: object) -> None:
+        if value not in choices:
+            raise ValueError(f'"{value}" is none of {", ".join(choices)}')
+
+    return check
+
+
+def _whole(low: int, high: int, expected: str) -> Callable[[object], None]:
+    def check(value: object) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"expected {expected}")
+
+    return check
+
+
+def _crystal(value: object) -> None:
+    if value is not None:
+        _whole(4_000_000, 26_000_000, "a frequency in Hz, 4000000 to 26000000")(value)
+
+
+def _chip(value: object) -> None:
+    try:
+        load_part(str(value))
+    except BoardflashError as error:
+        raise ValueError(error.message) from None
+
+
+_CHECKS: Mapping[str, Callable[[object], None]] = {
+    "busy_stays": _choice(BUSY_STAYS),
+    "chip": _chip,
+    "flash_kib": _whole(64, 1024, "a whole number of KiB, 64 to 1024"),
+    "hse_hz": _crystal,
+    "revision": _whole(0, 0xFFFF, "a number of 16 bits, like 0x1001"),
+    "start": _choice(STARTS),
+    "supply_mv": _whole(1700, 3600, "a whole number of millivolts, 1700 to 3600"),
+}
+_KEYS = {field.name for field in fields(Twin)} - {"chip_faults"}
 
 
 def twin_names() -> list[str]:
@@ -83,9 +166,10 @@ def _parse(text: str, where: str) -> Twin:
     missing = sorted({"name", "mcu", "chip", "wiring"} - set(raw))
     if missing:
         raise BoardflashError(f"{missing[0]} is missing", where=where)
-    for pin, line in raw["wiring"].items():
-        if line not in _SIGNALS:
-            raise BoardflashError(
-                f'no line "{line}"; a chip has {", ".join(_SIGNALS)}', where=f"{where}: [wiring] {pin}"
-            )
+    for table, check in (("wiring", check_wire), ("option_bytes", check_option_register)):
+        for key, value in raw.get(table, {}).items():
+            try:
+                check(key, value)
+            except ValueError as error:
+                raise BoardflashError(str(error), where=f"{where}: [{table}] {key}") from None
     return Twin(**raw)

@@ -33,8 +33,8 @@ class Cells:
     def __init__(self, part: Part, options: ChipOptions) -> None:
         self.part = part
         self.options = options
-        self.size = part.size
-        self.array = bytearray(b"\xff") * part.size
+        self.size = options.wraps_at or part.size  # of the die; a counterfeit's is smaller than it says
+        self.array = bytearray(b"\xff") * part.size  # what lies beyond the die is never read or written
         self.dirty = False
         self.stats = ChipStats()
         self._spoil(0, part.size)
@@ -42,9 +42,9 @@ class Cells:
     def read(self, address: int, count: int) -> bytes:
         """Sequential read; it rolls over at the end of the array."""
         address %= self.size
-        data = bytes(self.array[address : address + count])
+        data = bytes(self.array[address : min(address + count, self.size)])
         while len(data) < count:
-            data += bytes(self.array[: count - len(data)])
+            data += bytes(self.array[: min(count - len(data), self.size)])
         self.stats.bytes_read += count
         return data
 
@@ -68,6 +68,8 @@ class Cells:
         self.stats.bytes_programmed += len(data)
 
     def erase(self, start: int, size: int) -> None:
+        size = min(size, self.size)
+        start %= self.size
         self.array[start : start + size] = b"\xff" * size
         self._spoil(start, size)
         self.dirty = True
@@ -77,14 +79,13 @@ class Cells:
         """Work that was cut off leaves its cells somewhere between old and new; the same each time."""
         if operation.kind not in ("program", "erase"):
             return
-        noise = random.Random(operation.start).randbytes(operation.size)
-        old = int.from_bytes(self.array[operation.start : operation.start + operation.size], "little")
+        start, size = operation.start % self.size, min(operation.size, self.size)
+        noise = random.Random(operation.start).randbytes(size)
+        old = int.from_bytes(self.array[start : start + size], "little")
         mixed = int.from_bytes(noise, "little")
         mixed = old | mixed if operation.kind == "erase" else old & mixed
-        self.array[operation.start : operation.start + operation.size] = mixed.to_bytes(
-            operation.size, "little"
-        )
-        self._spoil(operation.start, operation.size)
+        self.array[start : start + size] = mixed.to_bytes(size, "little")
+        self._spoil(start, size)
         self.dirty = True
 
     def erase_fails(self, start: int, size: int) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from boardflash.sim.nor.options import ChipOptions
+
 
 @dataclass
 class ChipStats:
@@ -67,4 +69,8 @@ class NorChip(Protocol):
     def nonvolatile(self) -> dict[str, int]:
         """Registers that outlive a power cycle (not the array)."""
 
-    def restore(self, registers: dict[str, int]) -> None: ...
+    def restore(self, registers: dict[str, int]) -> None:
+        """Non-volatile registers from an earlier life; then power comes, and the start state."""
+
+    def impose(self, options: ChipOptions) -> None:
+        """The same with `registers` and `quad_enable` of the options, over what the chip holds."""

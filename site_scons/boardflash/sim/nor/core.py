@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from boardflash.errors import BoardflashError
 from boardflash.sim.nor.cells import PS_PER_US, Cells, Operation
 from boardflash.sim.nor.chip import ChipStats
 from boardflash.sim.nor.framing import ADDRESS_BY_MODE, Data, Framing, Instruction, Protocol, Shape, Source
@@ -19,7 +20,12 @@ _SUSPEND_PS = 20 * PS_PER_US  # tSUS, W25Q family maximum (memory); SFDP of W25Q
 
 
 class SerialNor(Framing):
-    """A chip of no vendor yet."""
+    """A chip of no vendor yet.
+
+    A vendor's `__init__` ends with `begin_life`; `_table`, `load`, `power_up` and `start` are its own.
+    """
+
+    quad_register: tuple[str, int] | None = None  # where the quad enable bit stands: register, mask
 
     def __init__(self, part: Part, clock: VirtualClock, options: ChipOptions) -> None:
         super().__init__()
@@ -36,6 +42,22 @@ class SerialNor(Framing):
         self._reset_armed = False
         self._deaf_until_ps = 0
         self.at_ps = clock.now_ps
+        self.extra_dummies = options.extra_dummies
+
+    def begin_life(self) -> None:
+        """As it leaves the factory or, by its options, as it is found; then power comes."""
+        self.instructions = self._table()
+        for opcode in self.options.unknown_opcodes:
+            if opcode not in self.instructions:
+                known = ", ".join(f"{opcode:02X}h" for opcode in sorted(self.instructions))
+                raise BoardflashError(
+                    f"{self.name} has no {opcode:02X}h; it has {known}", where="unknown_opcodes"
+                )
+            del self.instructions[opcode]
+        self.impose(self.options)
+
+    def _table(self) -> dict[int, Instruction]:
+        raise NotImplementedError
 
     # What the board sees.
 
@@ -80,8 +102,31 @@ class SerialNor(Framing):
     def nonvolatile(self) -> dict[str, int]:
         raise NotImplementedError
 
-    def restore(self, registers: dict[str, int]) -> None:
+    def load(self, registers: dict[str, int]) -> None:
+        """Put values into non-volatile registers, by their names in `nonvolatile`."""
         raise NotImplementedError
+
+    def start(self, options: ChipOptions) -> None:
+        """The state in which earlier firmware has left the chip."""
+        raise NotImplementedError
+
+    def restore(self, registers: dict[str, int]) -> None:
+        self.load(registers)
+        self.operation = self.suspended = None
+        self.power_up()
+        self.start(self.options)
+
+    def impose(self, options: ChipOptions) -> None:
+        held = self.nonvolatile() | dict(options.registers)
+        if self.quad_register is not None and options.quad_enable is not None:
+            name, mask = self.quad_register
+            held[name] = held[name] | mask if options.quad_enable else held[name] & ~mask
+        self.restore(held)
+
+    def quad_kept(self, value: int) -> int:
+        """What the register with the quad enable bit makes of a value that is put into it."""
+        stuck = self.options.quad_enable_stuck and self.quad_register is not None
+        return value & ~self.quad_register[1] if stuck and self.quad_register else value
 
     def power_up(self) -> None:
         """The state after power-up or reset; vendors add their registers."""
@@ -91,6 +136,7 @@ class SerialNor(Framing):
         self.write_enabled = False
         self.powered_down = False
         self._reset_armed = False
+        self._deaf_until_ps = 0
 
     # Framing asks.
 

@@ -92,6 +92,7 @@ class Framing:
         self.address = 0
         self.data = bytearray()
         self.wp_low = False
+        self.extra_dummies = 0  # of array reads, beyond what the data sheet says: a fault
         self._selected = False
         self._stage = Stage.IGNORED
         self._lines = 1
@@ -256,11 +257,15 @@ class Framing:
         self._todo = [
             (Stage.ADDRESS, shape.address_lines, shape.address_clocks),
             (Stage.MODE, shape.address_lines, shape.mode_clocks),
-            (Stage.DUMMY, shape.data_lines, shape.dummy_clocks),
+            (Stage.DUMMY, shape.data_lines, self._dummies(instruction, shape)),
         ]
         final = {Data.NONE: Stage.DONE, Data.IN: Stage.DATA_IN, Data.OUT: Stage.DATA_OUT}[instruction.data]
         self._todo.append((final, shape.data_lines, -1))
         self._next_stage()
+
+    def _dummies(self, instruction: Instruction, shape: Shape) -> int:
+        waits = instruction.memory and shape.mode_clocks + shape.dummy_clocks > 0
+        return max(0, shape.dummy_clocks + self.extra_dummies) if waits else shape.dummy_clocks
 
     def _next_stage(self) -> None:
         self._have.clear()

@@ -13,7 +13,7 @@ from boardflash.sim.nor.winbond import Winbond
 
 
 class GenericS2B7(Winbond):
-    quad_bit = 0x80
+    quad_register = ("sr2", 0x80)
 
     def _table(self) -> dict[int, Instruction]:
         table = super()._table()

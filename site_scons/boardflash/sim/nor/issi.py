@@ -24,22 +24,20 @@ _QPI_ONLY = frozenset({Protocol.QPI})
 
 
 class Issi(SerialNor):
+    quad_register = ("sr", _QE)
+
     def __init__(self, part: Part, clock: VirtualClock, options: ChipOptions) -> None:
         super().__init__(part, clock, options)
         self.nv = dict(part.registers)
         self.sr = self.read_parameters = 0
         self._volatile_write = False
-        self.instructions = self._table()
-        start = dict(options.registers)
-        if options.quad_enable is not None:
-            sr = start.get("sr", self.nv["sr"])
-            start["sr"] = sr | _QE if options.quad_enable else sr & ~_QE
-        self.restore(start)
-        self.power_up()
+        self.begin_life()
+
+    def start(self, options: ChipOptions) -> None:
         if options.qpi:
             self.protocol = Protocol.QPI
         if options.continuous_read:
-            self.continuous = self.instructions[0xEB]
+            self.continuous = self.instructions.get(0xEB)
         self.four_byte = options.four_byte
         self.powered_down = options.deep_power_down
         self.work_left_over(options)
@@ -49,9 +47,9 @@ class Issi(SerialNor):
     def nonvolatile(self) -> dict[str, int]:
         return dict(self.nv)
 
-    def restore(self, registers: dict[str, int]) -> None:
+    def load(self, registers: dict[str, int]) -> None:
         self.nv |= {name: registers[name] for name in self.nv if name in registers}
-        self.sr = self.nv["sr"] & 0xFC
+        self.nv["sr"] = self.quad_kept(self.nv["sr"])
 
     def power_up(self) -> None:
         super().power_up()
@@ -153,7 +151,7 @@ class Issi(SerialNor):
             return
         if self.sr & _SRWD and self.wp_low and not self.quad_enabled:
             return
-        self.sr = self.data[0] & 0xFC
+        self.sr = self.quad_kept(self.data[0] & 0xFC)
         if not volatile:
             self.nv["sr"] = self.sr
             self.dirty = True

@@ -39,21 +39,19 @@ _DUMMIES_4IO = (6, 4, 8, 10)
 
 
 class Macronix(SerialNor):
+    quad_register = ("sr", _QE)
+
     def __init__(self, part: Part, clock: VirtualClock, options: ChipOptions) -> None:
         super().__init__(part, clock, options)
         self.nv = dict(part.registers)
         self.sr = self.cr = self.security = self.ear = 0
-        self.instructions = self._table()
-        start = dict(options.registers)
-        if options.quad_enable is not None:
-            sr = start.get("sr", self.nv["sr"])
-            start["sr"] = sr | _QE if options.quad_enable else sr & ~_QE
-        self.restore(start)
-        self.power_up()
+        self.begin_life()
+
+    def start(self, options: ChipOptions) -> None:
         if options.qpi:
             self.protocol = Protocol.QPI
         if options.continuous_read:
-            self.continuous = self.instructions[0xEB]
+            self.continuous = self.instructions.get(0xEB)
         self.four_byte = options.four_byte and self.large
         self.powered_down = options.deep_power_down
         self.work_left_over(options)
@@ -64,9 +62,9 @@ class Macronix(SerialNor):
         """Of the configuration register only TB outlives power (OTP)."""
         return dict(self.nv)
 
-    def restore(self, registers: dict[str, int]) -> None:
+    def load(self, registers: dict[str, int]) -> None:
         self.nv |= {name: registers[name] for name in self.nv if name in registers}
-        self.sr, self.cr = self.nv["sr"] & 0xFC, self.nv["cr"] & ~_CR_4BYTE
+        self.nv["sr"] = self.quad_kept(self.nv["sr"])
 
     def power_up(self) -> None:
         super().power_up()
@@ -194,7 +192,7 @@ class Macronix(SerialNor):
             return
         if self.sr & _SRWD and self.wp_low and not self.quad_enabled:
             return
-        self.sr = self.nv["sr"] = self.data[0] & 0xFC
+        self.sr = self.nv["sr"] = self.quad_kept(self.data[0] & 0xFC)
         if len(self.data) == 2:
             self.cr = self.data[1] & ~_CR_4BYTE | self.cr & _CR_TB  # TB is OTP
             self.nv["cr"] |= self.cr & _CR_TB

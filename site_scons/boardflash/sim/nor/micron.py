@@ -36,12 +36,9 @@ class Micron(SerialNor):
         self.vcr = self.evcr = 0xFF
         self.fsr = self.ear = 0
         self.locks: dict[int, int] = {}
-        self.instructions = self._table()
-        self.restore(dict(options.registers))
-        self.power_up()
-        self._start(options)
+        self.begin_life()
 
-    def _start(self, options: ChipOptions) -> None:
+    def start(self, options: ChipOptions) -> None:
         if options.four_byte and self.large:
             self.four_byte = True
         if options.qpi:
@@ -49,7 +46,7 @@ class Micron(SerialNor):
             self.protocol = Protocol.QPI
         if options.continuous_read:
             self.vcr &= ~0x08
-            self.continuous = self.instructions[0xEB]
+            self.continuous = self.instructions.get(0xEB)
         self.work_left_over(options)
 
     # Registers.
@@ -57,7 +54,7 @@ class Micron(SerialNor):
     def nonvolatile(self) -> dict[str, int]:
         return {"sr": self.sr, "nvcr": self.nvcr}
 
-    def restore(self, registers: dict[str, int]) -> None:
+    def load(self, registers: dict[str, int]) -> None:
         self.sr = registers.get("sr", self.sr) & 0xFC
         self.nvcr = registers.get("nvcr", self.nvcr)
 
@@ -78,7 +75,7 @@ class Micron(SerialNor):
         xip = _XIP_AT_POWER_ON.get(nvcr >> 9 & 7)
         if xip is not None:
             self.vcr &= ~0x08
-            self.continuous = self.instructions[xip]
+            self.continuous = self.instructions.get(xip)
 
     def _follow_evcr(self) -> None:
         """Bit 7 = 0 selects the quad protocol, bit 6 = 0 the dual one; quad wins (memory)."""

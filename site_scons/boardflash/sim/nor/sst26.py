@@ -24,28 +24,28 @@ _KIB = 1024
 class Sst26(SerialNor):
     """The block-protection register is one lock here: power-up sets all of it, 98h clears all of it."""
 
+    quad_register = ("config", _IOC)
+
     def __init__(self, part: Part, clock: VirtualClock, options: ChipOptions) -> None:
         super().__init__(part, clock, options)
         self.nv = dict(part.registers)
         self.config = 0
         self.locked = True
-        self.instructions = self._table()
-        start = dict(options.registers)
-        if options.quad_enable is not None:
-            start["config"] = _IOC if options.quad_enable else 0
-        self.restore(start)
-        self.power_up()
+        self.begin_life()
+
+    def start(self, options: ChipOptions) -> None:
         if options.qpi:
             self.protocol = Protocol.QPI
         if options.continuous_read:
-            self.continuous = self.instructions[0xEB]
+            self.continuous = self.instructions.get(0xEB)
         self.work_left_over(options)
 
     def nonvolatile(self) -> dict[str, int]:
         return dict(self.nv)
 
-    def restore(self, registers: dict[str, int]) -> None:
+    def load(self, registers: dict[str, int]) -> None:
         self.nv |= {name: registers[name] for name in self.nv if name in registers}
+        self.nv["config"] = self.quad_kept(self.nv["config"])
 
     def power_up(self) -> None:
         """IOC is volatile and 0 (memory: but for parts ordered with it set); so are the locks, all set."""
@@ -111,7 +111,7 @@ class Sst26(SerialNor):
         if not self.write_enabled or not 1 <= len(self.data) <= 2:
             return
         if len(self.data) == 2:
-            self.config = self.data[1] & _IOC
+            self.config = self.quad_kept(self.data[1] & _IOC)
         self.begin("register", 0, 0, self.part.register_write_us * PS_PER_US, lambda: None)
 
     def _unlock(self) -> None:

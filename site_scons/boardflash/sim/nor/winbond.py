@@ -26,7 +26,7 @@ _QPI_ONLY = frozenset({Protocol.QPI})
 
 
 class Winbond(SerialNor):
-    quad_bit = _QE  # of SR2
+    quad_register = ("sr2", _QE)
 
     def __init__(self, part: Part, clock: VirtualClock, options: ChipOptions) -> None:
         super().__init__(part, clock, options)
@@ -36,20 +36,13 @@ class Winbond(SerialNor):
         self.read_parameters = 0
         self.locks: set[int] = set()
         self._volatile_write = False
-        self.instructions = self._table()
-        start = dict(options.registers)
-        if options.quad_enable is not None:
-            sr2 = start.get("sr2", self.nv["sr2"])
-            start["sr2"] = sr2 | self.quad_bit if options.quad_enable else sr2 & ~self.quad_bit
-        self.restore(start)
-        self.power_up()
-        self._start(options)
+        self.begin_life()
 
-    def _start(self, options: ChipOptions) -> None:
+    def start(self, options: ChipOptions) -> None:
         if options.qpi and "qpi" in self.part.features:
             self.protocol = Protocol.QPI
         if options.continuous_read:
-            self.continuous = self.instructions[0xEB]
+            self.continuous = self.instructions.get(0xEB)
         self.powered_down = options.deep_power_down
         self.work_left_over(options)
 
@@ -58,11 +51,11 @@ class Winbond(SerialNor):
     def nonvolatile(self) -> dict[str, int]:
         return dict(self.nv)
 
-    def restore(self, registers: dict[str, int]) -> None:
+    def load(self, registers: dict[str, int]) -> None:
         self.nv |= {name: registers[name] for name in self.nv if name in registers}
         if self.qe_fixed:
             self.nv["sr2"] |= _QE
-        self._load()
+        self.nv["sr2"] = self.quad_kept(self.nv["sr2"])
 
     def _load(self) -> None:
         self.sr1, self.sr2, self.sr3 = self.nv["sr1"] & 0xFC, self.nv["sr2"] & 0x7F, self.nv["sr3"]
@@ -84,7 +77,7 @@ class Winbond(SerialNor):
 
     @property
     def quad_enabled(self) -> bool:
-        return bool(self.sr2 & self.quad_bit)
+        return bool(self.sr2 & self.quad_register[1])
 
     def hold_enabled(self) -> bool:
         """With QE = 0, IO3 is HOLD# (SR3 HOLD/RST = 0, as delivered)."""
@@ -224,7 +217,7 @@ class Winbond(SerialNor):
             if name == "sr1":
                 value &= 0xFC
             elif name == "sr2":
-                value = self._sr2_written(value)
+                value = self.quad_kept(self._sr2_written(value))
             else:
                 value = self._sr3_written(value)
             present[name] = value

@@ -21,8 +21,8 @@ _NATIVE = {0x03: 0x13, 0x0B: 0x0C, 0x3B: 0x3C, 0xBB: 0xBC, 0x6B: 0x6C, 0xEB: 0xE
 class WinbondLarge(Winbond):
     ear = 0
 
-    def _start(self, options: ChipOptions) -> None:
-        super()._start(replace(options, continuous_read=False))  # it has none, see mode_bits
+    def start(self, options: ChipOptions) -> None:
+        super().start(replace(options, continuous_read=False))  # it has none, see mode_bits
         self.four_byte = self.four_byte or options.four_byte
 
     def power_up(self) -> None:
