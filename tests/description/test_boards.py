@@ -274,7 +274,20 @@ def test_alternates_that_answer_the_same_id_are_refused(tmp_path: Path) -> None:
 def test_a_longer_id_with_the_same_beginning_is_another_chip(tmp_path: Path) -> None:
     board = load_board(own_board(tmp_path, DISCO.replace('"w25q128jv"', '"mt25ql128aba"')))
     assert board.qspi is not None
-    assert [chip.jedec_ids[0].hex() for chip in board.qspi.chips] == ["20ba18", "20ba18104400"]
+    assert [[jedec.hex() for jedec in chip.jedec_ids] for chip in board.qspi.chips] == [
+        ["20ba18"],
+        ["20ba18104400", "20ba18104000"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["mt25ql128aba", "mt25ql256aba"])
+def test_mt25q_is_known_with_and_without_its_reset_pin(tmp_path: Path, name: str) -> None:
+    """Byte 5: bit 6 = second generation, bit 2 = extra RESET# pin; N25Q has 00 there."""
+    board = load_board(own_board(tmp_path, DISCO.replace('"n25q128a13", "w25q128jv"', f'"{name}"')))
+    assert board.qspi is not None
+    (chip,) = board.qspi.chips
+    assert {jedec[4] for jedec in chip.jedec_ids} == {0x40, 0x44}
+    assert all(len(jedec) == 6 and jedec[3] == 0x10 and jedec[5] == 0 for jedec in chip.jedec_ids)
 
 
 def test_the_granule_is_the_smallest_unit_that_every_alternate_erases(tmp_path: Path) -> None:

@@ -181,6 +181,9 @@ CASES = {
         (),
         (("sr", 0x3C),),
     ),
+    "mt25ql128aba": Case(
+        "MT25QL128ABA1", named("mt25ql128aba"), "20BA18104000", None, (("sr", 0x20),), (("sr", 0x5C),)
+    ),
     "mt25ql256aba native": Case(
         "MT25QL256ABA", named("mt25ql256aba"), "20BA19104400", None, (("sr", 0x20),), (("sr", 0x5C),)
     ),

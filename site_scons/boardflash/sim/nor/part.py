@@ -57,6 +57,8 @@ def load_part(name: str) -> Part:
     best = max(known, key=len)
     folder = resources.files(__package__) / "parts"
     raw: dict[str, Any] = tomli.loads((folder / f"{best.lower()}.toml").read_text(encoding="utf-8"))
+    if "like" in raw:  # all that it does not say is as there
+        raw = tomli.loads((folder / f"{raw['like']}.toml").read_text(encoding="utf-8")) | raw
     times = raw["times"]
     return Part(
         name=raw["name"],
