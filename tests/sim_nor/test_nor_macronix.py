@@ -183,3 +183,112 @@ def test_reset_while_the_erase_is_being_suspended() -> None:
     pins.wait(12 * MS)
     assert pins.spi(b"\x9f", 3) == bytes.fromhex("C2 20 1A")
     assert bytes(pins.chip.array[:4096]) not in (bytes(4096), b"\xff" * 4096)
+
+
+def test_35h_enters_qpi_without_quad_enable() -> None:
+    """AN0251 section 4: there is no need to set QE."""
+    pins = Pins(MX)
+    pins.spi(b"\x35")
+    assert pins.qpi(b"\xaf", 3) == bytes.fromhex("C2 20 1A")
+    assert pins.qpi(b"\x05", 1) == b"\x00"
+
+
+@pytest.mark.parametrize("name", [MX, "MX25L12833F"])
+def test_ebh_in_qpi_needs_no_quad_enable(name: str) -> None:
+    pins = Pins(name)
+    pins.chip.array[:2] = b"\x12\x34"
+    header = on_one_line(b"\xeb") + on_four_lines(bytes(4)) + b"\x0f" * 4
+    assert pins.exchange(header, 4) == b"\x0f" * 4, "with the opcode on one line it does"
+    pins.spi(b"\x35")
+    assert pins.qpi(bytes.fromhex("EB 000000 00"), 2, dummies=4) == b"\x12\x34"
+    pins.qpi(b"\x06")
+    pins.qpi(bytes.fromhex("02 000100 5A"))
+    pins.finish()
+    assert pins.chip.array[0x100] == 0x5A
+
+
+@pytest.mark.parametrize("opcode", ["03", "0B", "3B", "BB", "6B", "9F", "38"])
+def test_qpi_has_the_instructions_of_its_own_column_alone(opcode: str) -> None:
+    """AN0251 section 4: 1-1-1, 1-1-4 and 1-4-4 are not supported there."""
+    pins = Pins(MX, quad_enable=True)
+    pins.chip.array[:64] = bytes(64)
+    pins.spi(b"\x35")
+    pins.qpi(b"\x06")
+    assert pins.qpi(bytes.fromhex(opcode + "000000"), 16) == b"\xff" * 16
+    assert pins.idle
+
+
+def test_abh_answers_in_qpi_after_three_dummy_bytes() -> None:
+    pins = Pins(MX, qpi=True)
+    assert pins.qpi(bytes.fromhex("AB 000000"), 2) == b"\x19\x19"
+
+
+def test_abh_wakes_a_chip_in_qpi() -> None:
+    pins = Pins(MX, qpi=True, deep_power_down=True)
+    assert pins.qpi(b"\xaf", 3) == b"\xff" * 3
+    pins.qpi(b"\xab")
+    pins.wait(30 * US - 1)
+    assert pins.qpi(b"\xaf", 3) == b"\xff" * 3
+    pins.wait(1)
+    assert pins.qpi(b"\xaf", 3) == bytes.fromhex("C2 20 1A")
+
+
+def test_wp_locks_the_status_register_on_one_line_and_is_a_data_line_in_qpi() -> None:
+    pins = Pins(MX, registers=(("sr", 0x80),))
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex("01 00"), others=0b1000)
+    assert pins.idle
+    pins.spi(b"\x35")
+    pins.qpi(bytes.fromhex("01 00"))  # 01h has IO2 low in its last clock
+    pins.finish()
+    assert pins.qpi(b"\x05", 1) == b"\x00"
+
+
+def ear(pins: Pins, value: int) -> None:
+    pins.spi(b"\x06")
+    pins.spi(bytes([0xC5, value]))
+
+
+def test_the_extended_address_register_needs_write_enable_and_one_byte() -> None:
+    pins = Pins(MX)
+    pins.spi(bytes.fromhex("C5 02"))
+    assert pins.spi(b"\xc8", 1) == b"\x00"
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex("C5 02 03"))
+    assert pins.spi(b"\xc8", 1) == b"\x00"
+    assert pins.status == 0x02
+    ear(pins, 2)
+    assert (pins.spi(b"\xc8", 1), pins.status) == (b"\x02", 0x00)
+
+
+def test_the_extended_address_register_is_ignored_in_4_byte_mode() -> None:
+    pins = Pins(MX)
+    pins.chip.array[0], pins.chip.array[HIGH] = 0x11, 0x22
+    ear(pins, 2)
+    pins.spi(b"\xb7")
+    assert pins.spi(bytes.fromhex("03 00000000"), 1) == b"\x11"
+    assert pins.spi(bytes.fromhex("13 00000000"), 1) == b"\x11"
+    pins.write(bytes.fromhex("02 00000100 00"))
+    assert (pins.chip.array[0x100], pins.chip.array[HIGH + 0x100]) == (0x00, 0xFF)
+    pins.spi(b"\xe9")
+    assert pins.spi(bytes.fromhex("03 000000"), 1) == b"\x22", "and counts again behind it"
+
+
+def test_opcodes_of_four_address_bytes_ignore_the_extended_address_register() -> None:
+    pins = Pins(MX)
+    pins.chip.array[0] = 0x11
+    ear(pins, 2)
+    assert pins.spi(bytes.fromhex("13 00000000"), 1) == b"\x11"
+    pins.write(bytes.fromhex("21 00000000"))
+    assert pins.chip.array[0] == 0xFF
+
+
+def test_programs_and_erases_follow_the_extended_address_register_in_3_byte_mode() -> None:
+    pins = Pins(MX)
+    ear(pins, 2)
+    pins.write(bytes.fromhex("02 000100 5A"))
+    assert (pins.chip.array[0x100], pins.chip.array[HIGH + 0x100]) == (0xFF, 0x5A)
+    pins.write(bytes.fromhex("20 000000"))
+    assert pins.chip.array[HIGH + 0x100] == 0xFF
+    pins.chip.power_cycle()
+    assert pins.spi(b"\xc8", 1) == b"\x00"

@@ -267,3 +267,123 @@ def test_winbond_opcodes_mean_nothing_here() -> None:
     pins.spi(b"\x06")
     pins.spi(b"\x60")
     assert pins.idle
+
+
+def in_protocol(lines: int, data: bytes) -> bytes:
+    """The host's levels with everything on two or on four lines."""
+    if lines == 4:
+        return on_four_lines(data)
+    return bytes(0b1100 | byte >> shift & 3 for byte in data for shift in (6, 4, 2, 0))
+
+
+def enter(pins: Pins, lines: int) -> None:
+    """By the enhanced volatile configuration register."""
+    pins.spi(b"\x06")
+    pins.spi(b"\x61" + (b"\x5f" if lines == 4 else b"\x9f"))
+
+
+# Which fast reads and programs each protocol has: the columns of the command table.
+READS = {2: ("0B", "3B", "BB"), 4: ("0B", "6B", "EB")}
+PROGRAMS = {2: ("02", "A2", "D2"), 4: ("02", "32", "12")}
+
+
+@pytest.mark.parametrize("lines", [2, 4])
+@pytest.mark.parametrize("opcode", ["0B", "3B", "BB", "6B", "EB", "03"])
+def test_reads_of_the_dual_and_the_quad_protocol(lines: int, opcode: str) -> None:
+    pins = Pins(N25Q)
+    pins.chip.array[:2] = b"\x12\x34"
+    enter(pins, lines)
+    dummies = 10 if lines == 4 else 8
+    header = in_protocol(lines, bytes.fromhex(opcode + "000000")) + b"\x0f" * dummies
+    seen = pins.exchange(header, 16 // lines)
+    expected = in_protocol(lines, b"\x12\x34") if opcode in READS[lines] else b"\x0f" * (16 // lines)
+    assert seen == expected
+
+
+@pytest.mark.parametrize("lines", [2, 4])
+@pytest.mark.parametrize("opcode", ["02", "A2", "D2", "32", "12"])
+def test_programs_of_the_dual_and_the_quad_protocol(lines: int, opcode: str) -> None:
+    pins = Pins(N25Q)
+    enter(pins, lines)
+    pins.send(in_protocol(lines, b"\x06"))
+    pins.send(in_protocol(lines, bytes.fromhex(opcode + "000100 5A")))
+    assert pins.idle is (opcode not in PROGRAMS[lines])
+    if not pins.idle:
+        pins.finish()
+        assert pins.chip.array[0x100] == 0x5A
+
+
+N25Q256, HIGH = "N25Q256A13", 0x0100_0000
+
+
+def ear(pins: Pins, value: int) -> None:
+    pins.spi(b"\x06")
+    pins.spi(bytes([0xC5, value]))
+
+
+@pytest.mark.parametrize("name", [N25Q256, "MT25QL256ABA"])
+def test_the_extended_address_register_counts_in_3_byte_mode_alone(name: str) -> None:
+    pins = Pins(name)
+    pins.chip.array[0], pins.chip.array[HIGH] = 0x11, 0x22
+    pins.spi(bytes.fromhex("C5 01"))
+    assert pins.spi(b"\xc8", 1) == b"\x00", "needs write enable"
+    ear(pins, 1)
+    assert (pins.spi(b"\xc8", 1), pins.status) == (b"\x01", 0x00)
+    assert pins.spi(bytes.fromhex("03 000000"), 1) == b"\x22"
+    pins.write(bytes.fromhex("02 000100 5A"))
+    assert (pins.chip.array[0x100], pins.chip.array[HIGH + 0x100]) == (0xFF, 0x5A)
+    pins.write(bytes.fromhex("20 000000"))
+    assert (pins.chip.array[0], pins.chip.array[HIGH]) == (0x11, 0xFF)
+    pins.spi(b"\x06")
+    pins.spi(b"\xb7")
+    assert pins.spi(bytes.fromhex("03 00000000"), 1) == b"\x11"
+    pins.spi(b"\x06")
+    pins.spi(b"\xe9")
+    pins.chip.power_cycle()
+    assert pins.spi(b"\xc8", 1) == b"\x00"
+
+
+def test_nvcr_bit_1_selects_the_segment_after_power_up() -> None:
+    pins = Pins(N25Q256, registers=(("nvcr", 0xFFFD),))
+    pins.chip.array[0], pins.chip.array[HIGH] = 0x11, 0x22
+    assert pins.spi(bytes.fromhex("03 000000"), 1) == b"\x22"
+
+
+def test_nvcr_bit_0_selects_4_byte_mode_after_power_up() -> None:
+    pins = Pins(N25Q256, registers=(("nvcr", 0xFFFE),))
+    pins.chip.array[HIGH] = 0x22
+    assert pins.spi(b"\x70", 1) == b"\x81"
+    assert pins.spi(bytes.fromhex("03 01000000"), 1) == b"\x22"
+
+
+def test_small_parts_have_no_extended_address_register() -> None:
+    pins = Pins(N25Q)
+    ear(pins, 1)
+    assert pins.spi(b"\xc8", 1) == b"\xff"
+
+
+@pytest.mark.parametrize(
+    ("name", "extended"),
+    [
+        ("MT25QL128ABA", "20 BA 18 10 44 00"),
+        ("MT25QL128ABA1", "20 BA 18 10 40 00"),
+        ("MT25QL256ABA", "20 BA 19 10 44 00"),
+        ("MT25QL256ABA1", "20 BA 19 10 40 00"),
+        (N25Q256, "20 BA 19 10 00 00"),
+    ],
+)
+def test_extended_ids(name: str, extended: str) -> None:
+    assert Pins(name).spi(b"\x9f", 6) == bytes.fromhex(extended)
+
+
+def test_after_the_id_come_14_bytes_of_factory_data_and_then_nothing() -> None:
+    pins = Pins(N25Q, unique_id=bytes(range(1, 15)))
+    assert pins.spi(b"\x9f", 22) == bytes.fromhex("20 BA 18 10 00 00") + bytes(range(1, 15)) + b"\xff\xff"
+
+
+def test_mt25q_enters_and_leaves_the_quad_protocol_by_35h_and_f5h() -> None:
+    pins = Pins("MT25QL128ABA")
+    pins.spi(b"\x35")
+    assert pins.qpi(b"\xaf", 3) == bytes.fromhex("20 BA 18")
+    pins.qpi(b"\xf5")
+    assert pins.spi(b"\x9f", 3) == bytes.fromhex("20 BA 18")

@@ -236,7 +236,7 @@ def test_reset_cuts_an_erase_off_and_leaves_neither_old_nor_new(name: str) -> No
     pins.spi(bytes.fromhex("20 000000"))
     pins.spi(b"\x66")
     pins.spi(b"\x99")
-    pins.wait(1 * MS)
+    pins.finish()
     assert pins.status == 0x00
     block = bytes(pins.chip.array[:4096])
     assert block not in (bytes(4096), b"\xff" * 4096)

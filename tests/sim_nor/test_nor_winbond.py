@@ -329,3 +329,47 @@ def test_micron_opcodes_mean_nothing_here() -> None:
     pins.spi(b"\xb7")
     pins.chip.array[0x010203] = 0x42
     assert pins.spi(bytes.fromhex("03 010203"), 1) == b"\x42", "128 Mbit: no 4-byte mode"
+
+
+def test_abh_answers_in_qpi_after_three_dummy_bytes() -> None:
+    """Six clocks; on one line 24."""
+    pins = Pins(JV_IM, qpi=True, quad_enable=True)
+    assert pins.qpi(bytes.fromhex("AB 000000"), 2) == b"\x17\x17"
+
+
+def test_abh_wakes_a_chip_in_qpi() -> None:
+    pins = Pins(JV_IM, qpi=True, quad_enable=True, deep_power_down=True)
+    assert pins.qpi(b"\x9f", 3) == b"\xff" * 3
+    pins.qpi(b"\xab")
+    pins.wait(3 * US)
+    assert pins.qpi(b"\x9f", 3) == bytes.fromhex("EF 70 18")
+
+
+@pytest.mark.parametrize("opcode", ["03", "3B", "BB", "6B", "4B", "32", "38"])
+def test_qpi_has_the_instructions_of_its_own_column_alone(opcode: str) -> None:
+    pins = Pins(JV_IM, qpi=True, quad_enable=True)
+    pins.chip.array[:64] = bytes(64)
+    pins.qpi(b"\x06")
+    assert pins.qpi(bytes.fromhex(opcode + "000000"), 16) == b"\xff" * 16
+    assert pins.idle
+
+
+HIGH, LARGE = 0x0100_0000, "W25Q256JV-IQ"
+
+
+def test_the_extended_address_register_counts_in_3_byte_mode_alone() -> None:
+    pins = Pins(LARGE)
+    pins.chip.array[0], pins.chip.array[HIGH] = 0x11, 0x22
+    pins.spi(bytes.fromhex("C5 01"))
+    assert pins.spi(b"\xc8", 1) == b"\x00", "needs write enable"
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex("C5 01"))
+    assert (pins.spi(b"\xc8", 1), pins.status) == (b"\x01", 0x00)
+    assert pins.spi(bytes.fromhex("03 000000"), 1) == b"\x22"
+    pins.write(bytes.fromhex("02 000100 5A"))
+    assert (pins.chip.array[0x100], pins.chip.array[HIGH + 0x100]) == (0xFF, 0x5A)
+    pins.spi(b"\xb7")
+    assert pins.spi(bytes.fromhex("03 00000000"), 1) == b"\x11"
+    assert pins.spi(bytes.fromhex("13 00000000"), 1) == b"\x11"
+    pins.chip.power_cycle()
+    assert pins.spi(b"\xc8", 1) == b"\x00"

@@ -26,6 +26,7 @@ class Operation:
     size: int
     end_ps: int
     finish: Callable[[], None]
+    took_ps: int  # from its begin, without suspensions
     left_ps: int | None = None  # suspended, with so much still to do
 
 

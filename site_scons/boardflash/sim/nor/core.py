@@ -172,7 +172,7 @@ class SerialNor(Framing):
             address_clocks=size * 8 // address_lines,
             address_lines=address_lines,
             mode_clocks=instruction.mode_clocks,
-            dummy_clocks=instruction.dummy_clocks,
+            dummy_clocks=instruction.dummy_clocks + instruction.dummy_bytes * 8 // self.protocol,
             data_lines=max(instruction.data_lines, self.protocol),
         )
 
@@ -292,7 +292,7 @@ class SerialNor(Framing):
         """A program or erase did not succeed."""
 
     def begin(self, kind: str, start: int, size: int, took_ps: int, finish: Callable[[], None]) -> None:
-        self.operation = Operation(kind, start, size, self.at_ps + took_ps, finish)
+        self.operation = Operation(kind, start, size, self.at_ps + took_ps, finish, took_ps)
 
     def _program(self) -> None:
         page = self.part.page_size
@@ -340,7 +340,7 @@ class SerialNor(Framing):
         operation.left_ps = operation.end_ps - self.at_ps
 
         self.suspended = operation
-        self.operation = Operation("suspend", 0, 0, self.at_ps + _SUSPEND_PS, lambda: None)
+        self.operation = Operation("suspend", 0, 0, self.at_ps + _SUSPEND_PS, lambda: None, _SUSPEND_PS)
 
     def _resume(self) -> None:
         operation, self.suspended = self.suspended, None
@@ -382,9 +382,14 @@ class SerialNor(Framing):
 
     def software_reset(self) -> None:
         """99h directly after 66h. Work is cut off: its cells hold neither old nor new."""
+        cut_off = self.suspended or self.operation
         self._cut_off()
         self.power_up()
-        self._deaf_until_ps = self.at_ps + self.part.reset_us * PS_PER_US
+        self._deaf_until_ps = self.at_ps + self.recovery_us(cut_off) * PS_PER_US
+
+    def recovery_us(self, cut_off: Operation | None) -> int:
+        """How long the chip hears nothing after a reset. Winbond: tRST, whatever was going on (W256)."""
+        return self.part.reset_us
 
     def _cut_off(self) -> None:
         for operation in (self.operation, self.suspended):

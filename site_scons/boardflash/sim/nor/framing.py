@@ -60,6 +60,7 @@ class Instruction:
     data_lines: int = 1
     mode_clocks: int = 0
     dummy_clocks: int = 0
+    dummy_bytes: int = 0  # as many clocks as a byte takes in the present protocol
     memory: bool = False  # an array read: dummy clocks may be set by register
     live: bool = False  # the data may change while they are read
     while_busy: bool = False

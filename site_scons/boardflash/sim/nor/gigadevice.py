@@ -6,6 +6,7 @@ and 11h in the data sheet's index). What none of them states is marked (memory).
 
 from __future__ import annotations
 
+from boardflash.sim.nor.cells import Operation
 from boardflash.sim.nor.winbond import Winbond
 
 
@@ -16,6 +17,10 @@ class GigaDevice(Winbond):
         """One byte; with a second one CS# does not rise where it must, and nothing is written (memory)."""
         if len(self.data) == 1:
             self._write_registers({"sr1": self.data[0]})
+
+    def recovery_us(self, cut_off: Operation | None) -> int:
+        """tRST: 12 ms where an erase was cut off, else the same as for an idle chip (memory)."""
+        return 12_000 if cut_off is not None and cut_off.kind == "erase" else self.part.reset_us
 
     def _sr3_written(self, value: int) -> int:
         """No individual block locks, so no WPS; DRV and HOLD/RST as Winbond has them (memory)."""

@@ -118,7 +118,7 @@ class Issi(SerialNor):
                 self._release,
                 source=self.repeated(lambda: bytes([self._jedec()[2] - 1])),
                 data=Data.OUT,
-                dummy_clocks=24,
+                dummy_bytes=3,
                 incomplete_runs=True,
             ),
             0xB9: Instruction("deep power-down", self._power_down),

@@ -1,7 +1,8 @@
 """Macronix MX25L: configuration register, QPI, security register; above 128 Mbit 4-byte addressing.
 
 Implements MX66L1G45G v1.5 and its family as far as reference facts carry it (nor-behaviour.md sections 2
-to 7). What none of them states and is remembered from the datasheet is marked (memory).
+to 7), and application note AN0251 (Multi I/O Introduction). What none of them states and is remembered
+from the datasheet is marked (memory).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from boardflash.sim.nor.cells import PS_PER_US
+from boardflash.sim.nor.cells import PS_PER_US, Operation
 from boardflash.sim.nor.core import SerialNor
 from boardflash.sim.nor.framing import Data, Instruction, Protocol, Shape
 from boardflash.sim.nor.options import ChipOptions
@@ -92,8 +93,11 @@ class Macronix(SerialNor):
         return False
 
     def accepts(self, opcode: int, instruction: Instruction | None) -> bool:
-        taken = super().accepts(opcode, instruction)
-        return taken and not (instruction is not None and instruction.quad and not self.quad_enabled)
+        """QPI needs no QE, neither to enter it nor for its reads (AN0251 section 4)."""
+        if not super().accepts(opcode, instruction):
+            return False
+        assert instruction is not None
+        return not instruction.quad or self.quad_enabled or self.protocol is Protocol.QPI
 
     def shape(self, instruction: Instruction) -> Shape:
         shape = super().shape(instruction)
@@ -107,7 +111,7 @@ class Macronix(SerialNor):
         self.continuous = self.instruction if levels[0] & 15 == ~levels[1] & 15 else None
 
     def effective_address(self) -> int:
-        """In 3-byte mode the extended address register gives the upper byte."""
+        """In 3-byte mode the extended address register gives the upper byte; in 4-byte mode it is ignored."""
         assert self.instruction is not None
         if self.instruction.address == 4 or self.four_byte:
             return self.address
@@ -130,7 +134,7 @@ class Macronix(SerialNor):
                 self._release,
                 source=self.repeated(lambda: bytes([self._jedec()[2] - 1])),
                 data=Data.OUT,
-                dummy_clocks=24,
+                dummy_bytes=3,
                 incomplete_runs=True,
             ),
             0xB9: Instruction("deep power-down", self._power_down),
@@ -146,7 +150,7 @@ class Macronix(SerialNor):
             0x01: Instruction("write status register", self._write_status, data=Data.IN),
             0xB7: Instruction("enter 4-byte mode", lambda: self._set_four_byte(True)),
             0xE9: Instruction("exit 4-byte mode", lambda: self._set_four_byte(False)),
-            0x35: Instruction("enter QPI", self._enter_qpi, quad=True, protocols=_SPI_ONLY),
+            0x35: Instruction("enter QPI", self._enter_qpi, protocols=_SPI_ONLY),
             0xF5: Instruction("exit QPI", self._exit_qpi, protocols=_QPI_ONLY),
         }
         for opcode, opcode_4b, read in (
@@ -187,10 +191,14 @@ class Macronix(SerialNor):
             self.write_enabled = False
 
     def _write_status(self) -> None:
-        """One byte for the status register, a second one for the configuration register."""
+        """One byte for the status register, a second one for the configuration register.
+
+        WP# locks it while SRWD = 1, but is a data line with QE = 1 or in QPI (AN0251 section 4).
+        """
         if not self.write_enabled or not 1 <= len(self.data) <= 2:
             return
-        if self.sr & _SRWD and self.wp_low and not self.quad_enabled:
+        wp_counts = not self.quad_enabled and self.protocol is not Protocol.QPI
+        if self.sr & _SRWD and self.wp_low and wp_counts:
             return
         self.sr = self.nv["sr"] = self.quad_kept(self.data[0] & 0xFC)
         if len(self.data) == 2:
@@ -214,14 +222,11 @@ class Macronix(SerialNor):
         """Ignored, and WEL clears (MX)."""
         self.write_enabled = False
 
-    def software_reset(self) -> None:
-        """How long it takes depends on what was cut off."""
-        cut_off = self.suspended or self.operation
-        super().software_reset()
-        if cut_off is not None:
-            unit = cut_off.size if cut_off.kind == "erase" and cut_off.size < self.size else 0
-            recovery_us = _RECOVERY_US[cut_off.kind, unit]
-            self._deaf_until_ps = self.at_ps + recovery_us * PS_PER_US
+    def recovery_us(self, cut_off: Operation | None) -> int:
+        if cut_off is None:
+            return self.part.reset_us
+        unit = cut_off.size if cut_off.kind == "erase" and cut_off.size < self.size else 0
+        return _RECOVERY_US[cut_off.kind, unit]
 
     def begin(self, kind: str, start: int, size: int, took_ps: int, finish: Callable[[], None]) -> None:
         """The next program or erase puts its own fail bit back to 0 (memory)."""

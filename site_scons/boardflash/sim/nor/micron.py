@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from boardflash.sim.nor.cells import PS_PER_US
+from boardflash.sim.nor.cells import PS_PER_US, Operation
 from boardflash.sim.nor.core import SerialNor
 from boardflash.sim.nor.framing import ADDRESS_BY_MODE, Data, Instruction, Protocol, Shape
 from boardflash.sim.nor.options import ChipOptions
@@ -26,6 +26,13 @@ _XIP_AT_POWER_ON = {0: 0x0B, 1: 0x3B, 2: 0xBB, 3: 0x6B, 4: 0xEB}  # NVCR 11:9 (m
 _NATIVE = {0x03: 0x13, 0x0B: 0x0C, 0x3B: 0x3C, 0xBB: 0xBC, 0x6B: 0x6C, 0xEB: 0xEC, 0x02: 0x12, 0x32: 0x34}
 _SPI_ONLY = frozenset({Protocol.SPI})
 _MULTI_ONLY = frozenset({Protocol.DPI, Protocol.QPI})
+# The command table's columns (memory of the data sheets): instructions on two lines are none of the quad
+# protocol's, those on four lines none of the dual one's. 0Bh and 02h are in all three.
+_DUAL = frozenset({Protocol.SPI, Protocol.DPI})
+_QUAD = frozenset({Protocol.SPI, Protocol.QPI})
+# tSHSL3, back from a reset that cut a program or erase off (memory of N25Q's and MT25Q's tables; the later
+# family has the same rows: IS25LX256 table 9.5). A subsector erase and register writes take their own time.
+_RECOVERY_US = 30
 
 
 class Micron(SerialNor):
@@ -64,7 +71,8 @@ class Micron(SerialNor):
         dummies = nvcr >> 12
         self.vcr = dummies << 4 | 0x0B
         self.evcr = 0xDF & ~(0 if nvcr & 0x10 else 0x10)  # bit 4 hold/reset; reset value DF
-        self.fsr = self.ear = 0
+        self.fsr = 0
+        self.ear = 0 if nvcr & 0x02 else (self.size >> 24) - 1  # which 16 MiB 3-byte addresses reach
         self.locks = {}
         self.four_byte = self.large and not nvcr & 0x01
         if not nvcr & 0x08:
@@ -168,15 +176,15 @@ class Micron(SerialNor):
             0xE5: Instruction("write lock register", self._write_lock, data=Data.IN, address=ADDRESS_BY_MODE),
             0x03: replace(self.array_read("read", (1, 1), 0, 0), protocols=_SPI_ONLY),
             0x0B: self.array_read("fast read", (1, 1), 1, 7),
-            0x3B: self.array_read("dual output fast read", (1, 2), 1, 7),
-            0xBB: self.array_read("dual I/O fast read", (2, 2), 1, 7),
-            0x6B: self.array_read("quad output fast read", (1, 4), 1, 7),
-            0xEB: self.array_read("quad I/O fast read", (4, 4), 1, 9),
+            0x3B: replace(self.array_read("dual output fast read", (1, 2), 1, 7), protocols=_DUAL),
+            0xBB: replace(self.array_read("dual I/O fast read", (2, 2), 1, 7), protocols=_DUAL),
+            0x6B: replace(self.array_read("quad output fast read", (1, 4), 1, 7), protocols=_QUAD),
+            0xEB: replace(self.array_read("quad I/O fast read", (4, 4), 1, 9), protocols=_QUAD),
             0x02: self.page_program("page program", (1, 1)),
-            0xA2: self.page_program("dual input fast program", (1, 2)),
-            0xD2: self.page_program("extended dual input fast program", (2, 2)),
-            0x32: self.page_program("quad input fast program", (1, 4)),
-            0x12: self.page_program("extended quad input fast program", (4, 4)),
+            0xA2: replace(self.page_program("dual input fast program", (1, 2)), protocols=_DUAL),
+            0xD2: replace(self.page_program("extended dual input fast program", (2, 2)), protocols=_DUAL),
+            0x32: replace(self.page_program("quad input fast program", (1, 4)), protocols=_QUAD),
+            0x12: replace(self.page_program("extended quad input fast program", (4, 4)), protocols=_QUAD),
         }
         if self.large:
             table |= {
@@ -260,6 +268,13 @@ class Micron(SerialNor):
 
     def _clear_flags(self) -> None:
         self.fsr = 0
+
+    def recovery_us(self, cut_off: Operation | None) -> int:
+        if cut_off is None:
+            return self.part.reset_us
+        if cut_off.kind == "register" or (cut_off.kind == "erase" and cut_off.size < _SECTOR):
+            return cut_off.took_ps // PS_PER_US
+        return _RECOVERY_US
 
     # Program and erase.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from boardflash.sim.nor.cells import PS_PER_US
+from boardflash.sim.nor.cells import PS_PER_US, Operation
 from boardflash.sim.nor.core import SerialNor
 from boardflash.sim.nor.framing import ADDRESS_BY_MODE, Data, Instruction, Protocol
 from boardflash.sim.nor.options import ChipOptions
@@ -102,6 +102,10 @@ class Sst26(SerialNor):
             0x32: replace(self.page_program("quad page program", (1, 4), quad=True), protocols=_SPI_ONLY),
         }
         return table
+
+    def recovery_us(self, cut_off: Operation | None) -> int:
+        """100 us after a program, 1 ms after an erase (memory: TR(p) and TR(e) of the data sheet)."""
+        return self.part.reset_us if cut_off is None else 1000 if cut_off.kind == "erase" else 100
 
     def _jedec(self) -> bytes:
         return self.options.jedec_id or self.part.jedec_id

@@ -134,7 +134,7 @@ class Winbond(SerialNor):
                 self._release,
                 source=self.repeated(lambda: bytes([self._device_id()])),
                 data=Data.OUT,
-                dummy_clocks=24,
+                dummy_bytes=3,
                 incomplete_runs=True,
             ),
             0xB9: Instruction("power-down", self._power_down),
