@@ -200,6 +200,14 @@ def test_all_parts_of_the_die_are_simulated(tmp_path: Path, mcu: str) -> None:
         ('start = "x"', 'x: start: "x" is none of blank, noise'),
         ('[wiring]\nPZ9 = "io0"', 'FILE: [wiring] PZ9: no pin "PZ9"; there are PA0 to PK15'),
         (
+            "[chip_options]\nregisters = { sr9 = 1 }",
+            "x: [chip_options] registers: W25Q128JV-IQ has no register sr9; it has sr1, sr2, sr3",
+        ),
+        (
+            "[chip_options]\nbusy_ms = true",
+            "x: [chip_options] busy_ms: expected a whole number of milliseconds",
+        ),
+        (
             "[option_bytes]\nrdp = 1",
             'FILE: [option_bytes] rdp: no option register "rdp"; there are optcr, optcr1',
         ),

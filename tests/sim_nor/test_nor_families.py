@@ -127,3 +127,28 @@ def test_large_parts_alone_know_4_byte_mode() -> None:
     pins = Pins("MX25L12833F")
     pins.spi(b"\xb7")
     assert pins.spi(b"\x15", 1) == b"\x07"
+
+
+def test_50h_makes_3eh_volatile() -> None:
+    pins = Pins("GENERIC-S2B7")
+    pins.spi(b"\x50")
+    pins.spi(bytes.fromhex("3E 80"))
+    assert pins.spi(b"\x3f", 1) == b"\x80"
+    pins.chip.power_cycle()
+    assert pins.spi(b"\x3f", 1) == b"\x00"
+
+
+def test_gigadevice_has_no_individual_locks() -> None:
+    pins = Pins("GD25Q128E")
+    pins.write(bytes.fromhex("11 FF"))
+    assert pins.spi(b"\x15", 1) == b"\xe0"
+
+
+@pytest.mark.parametrize("opcode", ["31 02", "11 60", "36 000000"])
+def test_adesto_has_no_31h_no_third_register_and_no_locks(opcode: str) -> None:
+    pins = Pins("AT25QL128A")
+    pins.spi(b"\x06")
+    pins.spi(bytes.fromhex(opcode))
+    assert pins.idle
+    assert pins.status == 0x02
+    assert pins.spi(b"\x15", 1) == b"\xff"

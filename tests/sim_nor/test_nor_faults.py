@@ -314,3 +314,10 @@ def test_an_imposed_register_leaves_the_others_alone() -> None:
     board.save()
     board = SimulatedBoard(disco(chip=JV_IM, quad_enable="true"), state)
     assert board.chip.nonvolatile()["sr2"] == 0x42
+
+
+def test_a_stuck_bit_is_stuck_on_a_board_with_a_past() -> None:
+    state = BoardState.in_memory()
+    SimulatedBoard(disco(chip=JV_IM), state).save()
+    stuck = "[{ address = 0x100, bit = 3, value = 0 }]"
+    assert SimulatedBoard(disco(chip=JV_IM, stuck=stuck), state).chip.array[0x100] == 0xF7

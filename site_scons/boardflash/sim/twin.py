@@ -14,6 +14,7 @@ from pathlib import Path
 import tomli
 
 from boardflash.errors import BoardflashError
+from boardflash.sim.nor.options import ChipOptions
 from boardflash.sim.nor.part import load_part
 
 BUSY_STAYS = ("never", "reads", "always")
@@ -53,6 +54,7 @@ class Twin:
                 checker(getattr(self, name))
             except ValueError as error:
                 raise BoardflashError(str(error), where=f"{self.name}: {name}") from None
+        ChipOptions.from_table(self.chip_options, f"{self.name}: [chip_options]", load_part(self.chip))
 
 
 def check_value(name: str, value: object) -> None:

@@ -38,7 +38,6 @@ class Cells:
         self.array = bytearray(b"\xff") * part.size  # what lies beyond the die is never read or written
         self.dirty = False
         self.stats = ChipStats()
-        self._spoil(0, part.size)
 
     def read(self, address: int, count: int) -> bytes:
         """Sequential read; it rolls over at the end of the array."""
@@ -101,6 +100,10 @@ class Cells:
 
     def erase_ps(self, typ_us: int) -> int:
         return round(typ_us * PS_PER_US * self.options.erase_time_factor)
+
+    def spoil(self) -> None:
+        """Cells that are stuck are so from the beginning."""
+        self._spoil(0, self.part.size)
 
     def _spoil(self, start: int, size: int) -> None:
         for stuck in self.options.stuck:

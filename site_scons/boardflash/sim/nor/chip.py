@@ -73,4 +73,4 @@ class NorChip(Protocol):
         """Non-volatile registers from an earlier life; then power comes, and the start state."""
 
     def impose(self, options: ChipOptions) -> None:
-        """The same with `registers` and `quad_enable` of the options, over what the chip holds."""
+        """The same with `registers`, `quad_enable` and stuck cells of the options, over what it holds."""

@@ -122,6 +122,7 @@ class SerialNor(Framing):
             name, mask = self.quad_register
             held[name] = held[name] | mask if options.quad_enable else held[name] & ~mask
         self.restore(held)
+        self.cells.spoil()
 
     def quad_kept(self, value: int) -> int:
         """What the register with the quad enable bit makes of a value that is put into it."""

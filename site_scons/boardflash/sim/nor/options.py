@@ -52,15 +52,17 @@ class ChipOptions:
     unique_id: bytes | None = None
 
     @classmethod
-    def from_table(cls, table: Mapping[str, object], where: str) -> ChipOptions:
+    def from_table(cls, table: Mapping[str, object], where: str, part: Part | None = None) -> ChipOptions:
         """From TOML: `stuck = [{ address, bit, value }]`, `registers = { sr1 = 0x1C }`, IDs as "EF 40 18".
 
-        Raises BoardflashError that names the key and what it takes.
+        Raises BoardflashError that names the key and what it takes; with `part`, what that chip has.
         """
         values: dict[str, Any] = {}
         for key, value in table.items():
             try:
                 values[key] = parse_option(key, value)
+                if part is not None:
+                    check_option(part, key, values[key])
             except ValueError as error:
                 raise BoardflashError(str(error), where=f"{where} {key}") from None
         return cls(**values)
