@@ -19,6 +19,7 @@ from boardflash.loader.protocol import REGION_INTERNAL, REGION_QSPI, Command, Op
 from boardflash.loader.session import CommandFailed, LoaderSession
 from boardflash.sim.board import SimulatedBoard
 from boardflash.sim.faults import with_faults
+from boardflash.sim.nor.wire import HOST_TO_CHIP, to_levels
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
 
@@ -235,6 +236,28 @@ def test_a_chip_that_erases_in_qpi_is_waited_for_before_its_reset(start: Start, 
     session.select_chip(ROW[twin])
     assert session.read(REGION_QSPI, WINDOW + 0x555000, 256) == b"\xff" * 256, "its chip erase has ended"
     assert not board.violations
+
+
+def test_a_reset_that_cuts_off_a_suspended_erase_is_waited_for(start: Start) -> None:
+    """The chip shows idle, takes the reset, and then hears nothing for as long as the whole erase."""
+    board, session = start(MICRON)
+    for command in (b"\x06", b"\x20\x00\x00\x00"):
+        tell_chip(board, command)
+    board.clock.advance_to(board.clock.now_ps + 10**9)
+    tell_chip(board, b"\x75")
+    board.clock.advance_to(board.clock.now_ps + 10**9)
+    before = board.clock.seconds
+    identity = session.identify_chip()
+    assert identity.jedec[:3] == bytes.fromhex("20ba18")
+    assert not identity.was_busy
+    assert 0.25 <= board.clock.seconds - before < 0.3
+
+
+def tell_chip(board: SimulatedBoard, command: bytes) -> None:
+    """What earlier firmware sent, on one line."""
+    board.chip.select(board.clock.now_ps)
+    board.chip.clock_in(to_levels(command, 1, 0xE, HOST_TO_CHIP))
+    board.chip.deselect(board.clock.now_ps)
 
 
 def test_quad_enable_is_set_where_it_is_clear(start: Start) -> None:
