@@ -203,6 +203,13 @@ def test_continuous_read_gives_nothing_while_the_chip_is_busy() -> None:
     assert pins.exchange(header, 4) == b"\x01\x02\x03\x04"
 
 
+def test_work_left_over_looks_like_work_that_was_begun_here() -> None:
+    pins = Pins(JV_IQ, busy_ms=5)
+    assert pins.status == 0x03
+    pins.finish()
+    assert pins.status == 0x00
+
+
 def test_hold_stops_the_output_too() -> None:
     """IO3 low while the chip talks on IO1 and quad enable is clear: no bit comes, and none is lost."""
     pins = Pins(JV_IM)

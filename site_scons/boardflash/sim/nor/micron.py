@@ -199,8 +199,9 @@ class Micron(SerialNor):
             }
         if "second_generation" in self.part.features:  # MT25Q: 12h is no quad program any more
             table[0x38] = table.pop(0x12)
-            table[0x3E] = replace(table[0x38], address=4)
-            table |= {native: replace(table[opcode], address=4) for opcode, native in _NATIVE.items()}
+            if self.large:
+                table[0x3E] = replace(table[0x38], address=4)
+                table |= {native: replace(table[opcode], address=4) for opcode, native in _NATIVE.items()}
             table[0x35] = Instruction("enter quad protocol", lambda: self._set_quad_protocol(True))
             table[0xF5] = Instruction("exit quad protocol", lambda: self._set_quad_protocol(False))
         return table
