@@ -144,6 +144,15 @@ def test_short_programs_take_less_where_the_vendor_says_so() -> None:
         assert pins.finish() == expected * US
 
 
+def test_more_than_a_page_takes_no_longer_than_a_page() -> None:
+    """SFDP of AT25QL128A: first byte 5 us, each further 1 us. 256 bytes are programmed, whatever was sent."""
+    for count, expected in ((256, 260), (300, 260)):
+        pins = Pins("AT25QL128A")
+        pins.spi(b"\x06")
+        pins.spi(bytes.fromhex("02 000000") + bytes(count))
+        assert pins.finish() == expected * US
+
+
 def test_32_kib_erase_exists_on_winbond_only() -> None:
     for name, exists in ((JV_IQ, True), (N25Q, False)):
         pins = Pins(name)

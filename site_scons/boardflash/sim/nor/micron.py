@@ -137,10 +137,6 @@ class Micron(SerialNor):
         enabled = not self.vcr & 0x08
         self.continuous = self.instruction if enabled and not levels[0] & 1 else None
 
-    def accepts(self, opcode: int, instruction: Instruction | None) -> bool:
-        taken = super().accepts(opcode, instruction)
-        return taken and not (instruction is not None and instruction.memory and self.busy)
-
     # Instructions.
 
     def _table(self) -> dict[int, Instruction]:
