@@ -27,9 +27,10 @@ def test_s2b1v4_one_byte_01h_leaves_status_register_2() -> None:
 def test_s2b1v6_two_byte_01h_is_dropped_and_31h_writes_register_2() -> None:
     pins = Pins("GD25Q128E")
     pins.spi(b"\x06")
-    pins.spi(bytes.fromhex("01 00 02"))
+    pins.spi(bytes.fromhex("01 04 02"))
     pins.wait(50 * MS)
-    assert pins.spi(b"\x35", 1) == b"\x00"
+    assert (pins.status, pins.spi(b"\x35", 1)) == (0x02, b"\x00"), "dropped; WEL keeps its value"
+    pins.spi(b"\x04")
     pins.write(bytes.fromhex("31 02"))
     assert pins.spi(b"\x35", 1) == b"\x02"
 

@@ -104,7 +104,9 @@ def test_dummies_follow_the_configuration_register(dc: int, quad_io: int, quad_o
     assert pins.exchange(header, 4) == b"\x01\x02\x03\x04"
 
 
-@pytest.mark.parametrize(("mode", "goes_on"), [(0xA5, True), (0x0F, True), (0xAA, False), (0x00, False)])
+@pytest.mark.parametrize(
+    ("mode", "goes_on"), [(0xA5, True), (0x0F, True), (0xAA, False), (0x00, False), (0x21, False)]
+)
 def test_continuous_read_needs_complementary_nibbles(mode: int, goes_on: bool) -> None:
     pins = Pins(MX, quad_enable=True)
     header = on_one_line(b"\xeb") + on_four_lines(bytes([0, 0, 0, mode])) + b"\x0f" * 4
@@ -142,10 +144,13 @@ def test_suspend_has_opcodes_of_its_own() -> None:
     pins.spi(b"\x06")
     pins.spi(bytes.fromhex("20 000000"))
     pins.spi(b"\x75")
-    assert pins.status & 1
+    pins.wait(20 * US)
+    assert pins.status & 1, "not suspended"
     pins.spi(b"\xb0")
     pins.wait(20 * US)
     assert pins.status & 1 == 0
+    pins.spi(b"\x7a")
+    assert pins.status & 1 == 0, "not resumed"
     pins.spi(b"\x30")
     assert pins.status & 1
 
