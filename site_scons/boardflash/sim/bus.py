@@ -1,6 +1,7 @@
 """The address map of the STM32F746 (RM0385 chapter 2): who answers at which address, for core and debugger.
 
-A peripheral without its clock reads zero and ignores writes. Where nothing is, the bus answers with an error.
+A peripheral without its clock, or held in reset, reads zero and ignores writes. Where nothing is, the bus
+answers with an error.
 """
 
 from __future__ import annotations
@@ -190,7 +191,7 @@ class Bus(CoreBus):
         if self.window is None:
             raise BusFault(address, "no QUADSPI")
         if not self.window_clocked():
-            raise BusFault(address, "QUADSPI has no clock")
+            raise BusFault(address, "QUADSPI has no clock, or is held in reset")
         return self.window
 
     # -- the debugger's side ----------------------------------------------------------------------

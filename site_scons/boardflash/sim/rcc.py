@@ -16,6 +16,7 @@ CR, PLLCFGR, CFGR, CIR = 0x00, 0x04, 0x08, 0x0C
 AHB1RSTR, AHB2RSTR, AHB3RSTR, APB1RSTR, APB2RSTR = 0x10, 0x14, 0x18, 0x20, 0x24
 AHB1ENR, AHB2ENR, AHB3ENR, APB1ENR, APB2ENR = 0x30, 0x34, 0x38, 0x40, 0x44
 BDCR, CSR = 0x70, 0x74
+_ENABLE_ABOVE_RESET = AHB1ENR - AHB1RSTR
 HSI_HZ = 16_000_000
 MAX_HCLK = 216_000_000
 MAX_HCLK_NO_OVER_DRIVE = 180_000_000  # (memory), as the next: VCO limits of the datasheet
@@ -69,7 +70,9 @@ class Rcc(RegisterBlock):
         self._flags = flags if flags == POR_FLAGS else self._flags | flags
 
     def clocked(self, register: int, bit: int) -> bool:
-        return bool(self._regs.get(register, 0) >> bit & 1)
+        """Its clock runs, and it is not held in reset (`xxxRSTR` stands 20h below `xxxENR`, RM0385 5.3)."""
+        held = self._regs.get(register - _ENABLE_ABOVE_RESET, 0)
+        return bool(self._regs.get(register, 0) & ~held & 1 << bit)
 
     def _ready(self, on_bit: int) -> bool:
         moment = self._ready_at.get(on_bit)
