@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from boardflash.sim.nor import ChipOptions, NorChip, create_chip
 from boardflash.sim.quadspi import QuadSpi
+from boardflash.sim.quadspi_wire import Wire
 from boardflash.sim.target import VirtualClock
 
 N25Q, JV_IQ, JV_IM = "N25Q128A13", "W25Q128JV-IQ", "W25Q128JV-IM"
@@ -135,18 +136,22 @@ class Controller:
         fsize: int = 23,
         prescaler: int = 3,
         busy_stays: str = "reads",
+        late_abort: bool = False,
+        bank: int = 1,
         **options: object,
     ) -> None:
         self.clock = VirtualClock()
         self.pads = pads or Pads()
         made = None if name is None else create_chip(name, self.clock, ChipOptions(**options))  # type: ignore[arg-type]
         self.maybe_chip = made
+        self.violations: list[str] = []
         self.q = QuadSpi(
             self.clock,
             lambda: 216_000_000,
-            self.pads,
-            [made],
+            [Wire(self.pads, made if bank == 1 else None), Wire(self.pads, made if bank == 2 else None)],
             busy_stays=busy_stays,
+            late_abort=late_abort,
+            violation=lambda rule, detail: self.violations.append(rule),
         )
         self.w(DCR, fsize << 16 | 1 << 8)
         self.w(CR, prescaler << 24 | EN)

@@ -21,11 +21,12 @@ from boardflash.sim.dbgmcu import Dbgmcu
 from boardflash.sim.debugunits import Dwt, Fpb, RomTable
 from boardflash.sim.engine import Engine
 from boardflash.sim.flash import Flash
-from boardflash.sim.gpio import GpioPort, Pads, load_functions
+from boardflash.sim.gpio import BankPads, GpioPort, Pads, load_functions
 from boardflash.sim.iwdg import Iwdg
 from boardflash.sim.nor import ChipOptions, NorChip, create_chip
 from boardflash.sim.options import SimOptions
 from boardflash.sim.quadspi import QuadSpi
+from boardflash.sim.quadspi_wire import Wire
 from boardflash.sim.rcc import Pwr, Rcc
 from boardflash.sim.registers import Unmodelled
 from boardflash.sim.scs import SystemControl
@@ -76,9 +77,10 @@ class SimulatedBoard:
         self.quadspi = QuadSpi(
             self.clock,
             lambda: self.rcc.hclk_hz,
-            self.pads,
-            [self.chip, None],
+            [Wire(BankPads(self.pads, bank), self.chip) for bank in (1, 2)],
             busy_stays=twin.busy_stays,
+            late_abort=twin.late_abort,
+            violation=self._rules.add,
         )
         self.iwdg = Iwdg(self.clock)
         self.dbgmcu = Dbgmcu(self.clock, twin.revision)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import resources
 
 import tomli
@@ -84,8 +85,22 @@ def load_functions(die: str) -> dict[str, dict[int, tuple[tuple[int, str], ...]]
     return functions
 
 
+@dataclass(frozen=True)
+class BankPads:
+    """What the signals of one bank reach: the view that the controller has while it uses that bank."""
+
+    pads: Pads
+    bank: int
+
+    def line_map(self) -> dict[str, str]:
+        return self.pads.line_map(self.bank)
+
+    def reaches(self, signal: str) -> bool:
+        return self.pads.reaches(signal, self.bank)
+
+
 class Pads:
-    """The wires between the MCU's pins and the NOR chip's lines; the chip sits on bank 1."""
+    """The wires between the MCU's pins and the NOR chip's lines; they decide on which bank the chip sits."""
 
     def __init__(
         self,

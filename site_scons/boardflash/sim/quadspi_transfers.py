@@ -79,7 +79,7 @@ class Write(Transfer):
     def __init__(self, wire: Wire, frame: Frame, timing: Timing, total: int) -> None:
         super().__init__(wire, frame, timing)
         self.total = total
-        self._data = bytearray()
+        self._data = bytearray()  # all that was written to the FIFO, bytes beyond `total` too
         self._base = 0  # so many were sent at _base_ps; the clock has run since if there was data
         self._base_ps = self.data_ps
 
@@ -88,7 +88,8 @@ class Write(Transfer):
         return min(self._base + ran, len(self._data), self.total)
 
     def level(self, now: int) -> int:
-        return len(self._data) - self._sent(now)
+        """At the end of the transfer the FIFO is flushed: what lies beyond `total` is never sent."""
+        return 0 if self.done else len(self._data) - self._sent(now)
 
     def draining(self, now: int) -> int | None:
         """`level`, as long as bytes of the transfer are still to be sent; None afterwards."""
@@ -99,12 +100,19 @@ class Write(Transfer):
         return have - sent if have > sent else 0
 
     def room_ps(self, now: int, count: int) -> int | None:
-        """When `count` bytes fit into the FIFO; None = never."""
+        """When `count` bytes fit into the FIFO; None = not before the transfer is over."""
         over = self.level(now) + count - FIFO_BYTES
         if over <= 0:
             return now
         needed = self._sent(now) + over
-        return None if needed > self.total else self._base_ps + (needed - self._base) * self.byte_ps
+        return None if needed >= self.total else self._sent_ps(needed)
+
+    def complete_ps(self) -> int:
+        """When the last byte is out, if all of them are in the FIFO."""
+        return self._sent_ps(self.total)
+
+    def _sent_ps(self, count: int) -> int:
+        return self._base_ps + (count - self._base) * self.byte_ps
 
     def offer(self, now: int, value: int, width: int) -> int:
         """`room_ps` and `push` in one step, for the many: when it fits; -1 with nothing done at the end."""
@@ -133,8 +141,14 @@ class Write(Transfer):
     def settle(self, now: int) -> None:
         if not self.done and self._sent(now) == self.total:
             self.wire.begin(self.frame, self.start_ps)
-            self.wire.write(bytes(self._data[: self.total]))
-            self._finish(self._base_ps + (self.total - self._base) * self.byte_ps)
+            self.wire.write(self._as_sent(self.total))
+            self._finish(self.complete_ps())
+
+    def _as_sent(self, count: int) -> bytes:
+        """Behind dummy clocks the lines float for one nibble more: ES0290 2.4.2, "first nibble of data not
+        written after dummy phase" (that they float is our inference)."""
+        data = bytes(self._data[:count])
+        return bytes([data[0] | 0xF0]) + data[1:] if data and self.frame.dummies else data
 
     def next_change_ps(self, now: int) -> int | None:
         sent = self._sent(now)
@@ -152,8 +166,8 @@ class Write(Transfer):
         else:
             self.wire.begin(self.frame, self.start_ps)
             sent = self._sent(now)
-            self.wire.write(bytes(self._data[:sent]))
-            if sent < len(self._data):
+            self.wire.write(self._as_sent(sent))
+            if sent < min(len(self._data), self.total):
                 into = now - self._base_ps - (sent - self._base) * self.byte_ps
                 self.wire.write_clocks(self._data[sent], into // self.clock_ps)
         self._finish(now)

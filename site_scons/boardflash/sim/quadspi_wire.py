@@ -49,6 +49,7 @@ class Frame:
     lines: int  # of the data phase; 0 = none
     idle: int  # levels while the controller listens
     late: bool  # it listens on several lines without a dummy clock to turn the bus around
+    dummies: int  # clocks before the data
 
 
 def frame(ccr: int, address: int, alternate: int, *, with_instruction: bool) -> Frame:
@@ -67,7 +68,7 @@ def frame(ccr: int, address: int, alternate: int, *, with_instruction: bool) -> 
     dummies = ccr >> 18 & 31
     late = lines > 1 and dummies == 0 and bool(header)
     header += bytes([_FLOATING[lines]]) * dummies
-    return Frame(header, lines, _FLOATING[lines], late)
+    return Frame(header, lines, _FLOATING[lines], late, dummies)
 
 
 def _last_bytes(value: int, size: int) -> bytes:
@@ -85,7 +86,7 @@ class Wire:
         self._pads = pads
         self._wired_chip = chip
         self._chip: NorChip | None = None
-        self._frame = Frame(b"", 0, 0xF, False)
+        self._frame = Frame(b"", 0, 0xF, False, 0)
         self._straight = True
         self._to_chip = self._to_host = bytes(range(256))
         self._late = False

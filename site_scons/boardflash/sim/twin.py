@@ -44,6 +44,8 @@ class Twin:
     """Those of `chip_options` that a caller has asked for now: they act on a board with a past, too."""
     busy_stays: str = "reads"
     """After which transfers the QUADSPI stays busy until an abort: one of `BUSY_STAYS` (`quadspi.py`)."""
+    late_abort: bool = False
+    """The flag that tells of an abort's end comes after BUSY has fallen (`quadspi.py`)."""
     start: str = "blank"
     """What a new board's flash holds: `blank`, or `noise` (a board that has been used before)."""
 
@@ -110,6 +112,11 @@ def _whole(low: int, high: int, expected: str) -> Callable[[object], None]:
     return check
 
 
+def _boolean(value: object) -> None:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")
+
+
 def _crystal(value: object) -> None:
     if value is not None:
         _whole(4_000_000, 26_000_000, "a frequency in Hz, 4000000 to 26000000")(value)
@@ -127,6 +134,7 @@ _CHECKS: Mapping[str, Callable[[object], None]] = {
     "chip": _chip,
     "flash_kib": _whole(64, 1024, "a whole number of KiB, 64 to 1024"),
     "hse_hz": _crystal,
+    "late_abort": _boolean,
     "revision": _whole(0, 0xFFFF, "a number of 16 bits, like 0x1001"),
     "start": _choice(STARTS),
     "supply_mv": _whole(1700, 3600, "a whole number of millivolts, 1700 to 3600"),
