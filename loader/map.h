@@ -5,6 +5,6 @@
 #include "hardware.h"
 
 /* After controller_configure: the window answers reads of any master by `form`. controller_configure ends it. */
-bool controller_map(uint32_t form);
+void controller_map(uint32_t form);
 
 #endif

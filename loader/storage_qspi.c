@@ -112,7 +112,8 @@ bool storage_expose(void)
 		return false;
 	}
 	controller_configure(&chip->timing);
-	if (!controller_map(chip->read_form) || controller_failed()) {
+	controller_map(chip->read_form);
+	if (controller_failed()) {
 		return false;
 	}
 	exposed = true;

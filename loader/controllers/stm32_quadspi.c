@@ -1,55 +1,19 @@
 /* STM32 QUADSPI in indirect and automatic status-polling mode (RM0385 chapter 14, RM0433 chapter 23). */
-#include "board_data.h"
+#include "stm32_quadspi.h"
+
 #include "controller.h"
 #include "stream.h"
 #include "time.h"
 
-#define QUADSPI_CR    (QSPI_REGISTERS + 0x00u)
-#define QUADSPI_DCR   (QSPI_REGISTERS + 0x04u)
-#define QUADSPI_SR    (QSPI_REGISTERS + 0x08u)
-#define QUADSPI_FCR   (QSPI_REGISTERS + 0x0Cu)
-#define QUADSPI_DLR   (QSPI_REGISTERS + 0x10u)
-#define QUADSPI_CCR   (QSPI_REGISTERS + 0x14u)
-#define QUADSPI_AR    (QSPI_REGISTERS + 0x18u)
-#define QUADSPI_ABR   (QSPI_REGISTERS + 0x1Cu)
-#define QUADSPI_DR    (QSPI_REGISTERS + 0x20u)
-#define QUADSPI_PSMKR (QSPI_REGISTERS + 0x24u)
-#define QUADSPI_PSMAR (QSPI_REGISTERS + 0x28u)
-#define QUADSPI_PIR   (QSPI_REGISTERS + 0x2Cu)
-
-#define QUADSPI_CR_EN              (1u << 0)
-#define QUADSPI_CR_ABORT           (1u << 1)
-#define QUADSPI_CR_SSHIFT          (1u << 4)
-#define QUADSPI_CR_FSEL            (1u << 7)
-#define QUADSPI_CR_FTHRES_SHIFT    8u
-#define QUADSPI_CR_SMIE            (1u << 19)
-#define QUADSPI_CR_APMS            (1u << 22)
-#define QUADSPI_CR_PRESCALER_SHIFT 24u
-
-#define QUADSPI_DCR_CSHT_SHIFT  8u
-#define QUADSPI_DCR_FSIZE_SHIFT 16u
-
-#define QUADSPI_SR_TEF  (1u << 0)
-#define QUADSPI_SR_TCF  (1u << 1)
-#define QUADSPI_SR_FTF  (1u << 2)
-#define QUADSPI_SR_SMF  (1u << 3)
-#define QUADSPI_SR_BUSY (1u << 5)
-
-#define QUADSPI_FCR_CTEF (1u << 0)
-#define QUADSPI_FCR_CTCF (1u << 1)
-#define QUADSPI_FCR_CSMF (1u << 3)
-#define QUADSPI_FCR_ALL  (QUADSPI_FCR_CTEF | QUADSPI_FCR_CTCF | QUADSPI_FCR_CSMF)
-
-#define QUADSPI_CCR_FMODE_WRITE  (0u << 26)
-#define QUADSPI_CCR_FMODE_READ   (1u << 26)
-#define QUADSPI_CCR_FMODE_POLL   (2u << 26)
-
 #define QUADSPI_IRQ 92u /* the same line on F7 and H7 (CMSIS headers) */
 
-/* One look at SR covers this many bytes of DR accesses. A read waits for a full FIFO, a write for half of it, so that
- * the bus goes on meanwhile. */
-#define READ_GROUP  QSPI_FIFO_BYTES
+/* One look at SR covers this many bytes written to DR. Half of the FIFO, so that the bus goes on meanwhile. */
 #define WRITE_GROUP (QSPI_FIFO_BYTES / 2u)
+
+/* So many bytes must have come before DR is read; a read of more waits on the bus for the rest. Bit 4 of FTHRES cannot be
+ * set, whatever the depth of the FIFO (ST on community.st.com, td-p/827958).
+ */
+#define READ_THRESHOLD 16u
 
 #define POLL_INTERVAL 16u       /* bus clocks between two status reads */
 #define FLAG_TRIES    (1u << 20) /* far more than 32 bytes on one line at the slowest clock */
@@ -91,14 +55,19 @@ static void start_pin(const struct board_pin *pin)
 	set_pin_mode(pin, GPIO_MODE_ALTERNATE);
 }
 
-static bool wait_clear(uint32_t address, uint32_t mask)
+static bool busy(void)
+{
+	return (REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0;
+}
+
+static void wait_idle(void)
 {
 	for (uint32_t tries = 0; tries < FLAG_TRIES; tries++) {
-		if ((REG32(address) & mask) == 0) {
-			return true;
+		if (!busy()) {
+			return;
 		}
 	}
-	return false;
+	failed = true;
 }
 
 static bool wait_any(uint32_t mask)
@@ -138,18 +107,30 @@ bool controller_failed(void)
 	return result;
 }
 
-static void abort_transfer(void)
+/* TCF tells the end of an abort. It may come after BUSY has fallen: taken for that of the next transfer it would end a page
+ * half way. That of the transfer itself is cleared before.
+ */
+void quadspi_abort(void)
 {
+	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
 	REG32(QUADSPI_CR) |= QUADSPI_CR_ABORT;
-	if (!wait_clear(QUADSPI_CR, QUADSPI_CR_ABORT) || !wait_clear(QUADSPI_SR, QUADSPI_SR_BUSY)) {
-		failed = true;
+	(void)wait_any(QUADSPI_SR_TCF);
+	wait_idle();
+	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
+}
+
+/* What is not busy needs no abort, and before EN is set must have none: the manual does not say what it would do. */
+static void make_idle(void)
+{
+	if (busy()) {
+		quadspi_abort();
 	}
 	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
 }
 
 void controller_configure(const struct bus_timing *timing)
 {
-	abort_transfer();
+	make_idle();
 	control = ((uint32_t)timing->prescaler << QUADSPI_CR_PRESCALER_SHIFT) | QUADSPI_CR_EN;
 	if (timing->sample_shift != 0) {
 		control |= QUADSPI_CR_SSHIFT;
@@ -179,10 +160,7 @@ void controller_four_lines(bool on)
 /* With an address the write to AR starts the command, or arms it where data are written; without, that to CCR. */
 static void begin(uint32_t form, uint32_t address, uint32_t length, uint32_t cr)
 {
-	if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0) {
-		abort_transfer();
-	}
-	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
+	make_idle();
 	REG32(QUADSPI_CR) = control | cr;
 	REG32(QUADSPI_DLR) = length - 1u;
 	REG32(QUADSPI_CCR) = form;
@@ -196,14 +174,10 @@ static void finish(bool had_data)
 	if (!wait_any(QUADSPI_SR_TCF | QUADSPI_SR_TEF) || (REG32(QUADSPI_SR) & QUADSPI_SR_TEF) != 0) {
 		failed = true;
 	}
-	if (had_data && QSPI_ABORT_AFTER_TRANSFER != 0) {
-		abort_transfer(); /* F74x and F75x may stay BUSY (HAL, QSPI1_V1_0) */
-		return;
+	if (!had_data || QSPI_ABORT_AFTER_TRANSFER == 0) { /* F74x and F75x may stay BUSY (HAL, QSPI1_V1_0) */
+		wait_idle();
 	}
-	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
-	if (!wait_clear(QUADSPI_SR, QUADSPI_SR_BUSY)) {
-		failed = true;
-	}
+	make_idle();
 }
 
 void controller_command(uint32_t form, uint32_t address)
@@ -240,7 +214,7 @@ void controller_read_begin(uint32_t form, uint32_t address, uint32_t length, str
 	source->ready = &REG32(QUADSPI_SR);
 	source->ready_mask = QUADSPI_SR_FTF;
 	source->failed = false;
-	begin(form | QUADSPI_CCR_FMODE_READ, address, length, (READ_GROUP - 1u) << QUADSPI_CR_FTHRES_SHIFT);
+	begin(form | QUADSPI_CCR_FMODE_READ, address, length, (READ_THRESHOLD - 1u) << QUADSPI_CR_FTHRES_SHIFT);
 }
 
 void controller_read_end(void)
@@ -250,7 +224,7 @@ void controller_read_end(void)
 
 void controller_read_abandon(void)
 {
-	abort_transfer();
+	make_idle();
 }
 
 void controller_read(uint32_t form, uint32_t address, uint8_t *data, uint32_t length)
@@ -262,7 +236,7 @@ void controller_read(uint32_t form, uint32_t address, uint8_t *data, uint32_t le
 		controller_read_end();
 	} else {
 		failed = true;
-		abort_transfer();
+		make_idle();
 	}
 }
 
@@ -282,10 +256,7 @@ bool controller_wait_done(void)
 void controller_wait_end(void)
 {
 	REG32(QUADSPI_CR) = control;
-	REG32(QUADSPI_FCR) = QUADSPI_FCR_ALL;
-	if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) != 0 || QSPI_ABORT_AFTER_TRANSFER != 0) {
-		abort_transfer();
-	}
+	make_idle();
 }
 
 uint32_t controller_status(void)

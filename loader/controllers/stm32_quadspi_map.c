@@ -2,24 +2,18 @@
  *
  * Not for the running loader, which keeps the window closed: for flash algorithms whose host reads it directly.
  */
-#include "board_data.h"
+#include "stm32_quadspi.h"
+
 #include "map.h"
 
-#define QUADSPI_SR  (QSPI_REGISTERS + 0x08u)
-#define QUADSPI_CCR (QSPI_REGISTERS + 0x14u)
-
-#define QUADSPI_SR_BUSY        (1u << 5)
-#define QUADSPI_CCR_FMODE_MAP  (3u << 26)
-
-#define BUSY_TRIES (1u << 20)
-
-bool controller_map(uint32_t form)
+/* Entered with AR[1:0] other than 0 after an indirect operation, the first read gives wrong data. The errata sheet has AR
+ * cleared and an abort before (ES0290 2.4.3). A write to AR may start a command: not under that of an indirect write, which
+ * waits for data.
+ */
+void controller_map(uint32_t form)
 {
-	for (uint32_t tries = 0; tries < BUSY_TRIES; tries++) {
-		if ((REG32(QUADSPI_SR) & QUADSPI_SR_BUSY) == 0) {
-			REG32(QUADSPI_CCR) = form | QUADSPI_CCR_FMODE_MAP;
-			return true;
-		}
-	}
-	return false;
+	REG32(QUADSPI_CCR) = form | QUADSPI_CCR_FMODE_WRITE;
+	REG32(QUADSPI_AR) = 0;
+	quadspi_abort();
+	REG32(QUADSPI_CCR) = form | QUADSPI_CCR_FMODE_MAP;
 }

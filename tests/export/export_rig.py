@@ -54,7 +54,7 @@ def stldr() -> Path:
 
 def simulated(twin: str = MICRON, **faults: str) -> SimulatedBoard:
     """A board whose memories hold something already; its controller is the worse kind."""
-    worst = {"start": "noise", "busy_stays": "always"}
+    worst = {"start": "noise", "busy_stays": "always", "late_abort": "true"}
     found = with_faults(load_twin(twin), {**worst, **faults}).twin
     board = SimulatedBoard(found, BoardState.in_memory("5"))
     board.chip.array[:] = noise(len(board.chip.array), seed=5)
