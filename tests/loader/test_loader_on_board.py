@@ -45,7 +45,7 @@ def start(artefact: LoaderArtefact) -> Start:
     def run(
         twin: str = MICRON, measured_mv: int = 3300, **faults: str
     ) -> tuple[SimulatedBoard, LoaderSession]:
-        worst = {"start": "noise", "busy_stays": "always"}
+        worst = {"start": "noise", "busy_stays": "always", "late_abort": "true"}
         faulty = with_faults(load_twin(twin), {**worst, **faults}).twin
         board = SimulatedBoard(faulty, BoardState.in_memory("7"))
         session = LoaderSession(TargetLink(board), artefact)
@@ -130,6 +130,22 @@ def test_program_may_start_and_end_anywhere_in_a_page(start: Start, twin: str) -
     assert bytes(board.chip.array[0x10000:0x12000]) == b"\xff" * 3 + data + b"\xff" * (0x2000 - 3 - len(data))
     session.run(REGION_QSPI, Command(Operation.VERIFY, WINDOW + 0x10003, len(data), buffer), 10)
     assert session.read(REGION_QSPI, WINDOW + 0x10001, 1000) == b"\xff\xff" + data[:998]
+    assert not board.violations
+
+
+@pytest.mark.parametrize("late_ns", [200, 500, 1_000, 2_000, 5_000])
+@pytest.mark.parametrize("twin", [MICRON, WINBOND])
+def test_the_late_flag_of_an_abort_is_not_taken_for_the_end_of_what_follows(
+    start: Start, monkeypatch: pytest.MonkeyPatch, twin: str, late_ns: int
+) -> None:
+    """A copy reads, aborts, and goes on at once with write enable, its check, and a page."""
+    board, session = start(twin)
+    select(session, twin)
+    session.run(REGION_QSPI, Command(Operation.ERASE, WINDOW + 0x10000, 65536), 10)
+    monkeypatch.setattr("boardflash.sim.quadspi.LATE_ABORT_PS", late_ns * 1000)
+    copy = Command(Operation.COPY, WINDOW + 0x10003, 1001, session.buffers_base, WINDOW + 0x40001)
+    session.run(REGION_QSPI, copy, 10)
+    assert board.chip.array[0x10003 : 0x10003 + 1001] == board.chip.array[0x40001 : 0x40001 + 1001]
     assert not board.violations
 
 

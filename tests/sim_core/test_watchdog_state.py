@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,13 @@ def test_flash_and_chip_outlive_the_process(tmp_path: Path) -> None:
     assert again.chip.array[5] == 0x42
     other = SimulatedBoard(twin, BoardState.load(tmp_path, "78"))
     assert word(other, 0x08000000) == 0xFFFFFFFF
+
+
+@pytest.mark.parametrize(("start", "blank"), [("blank", True), ("noise", False)])
+def test_a_new_board_holds_in_both_memories_what_its_twin_says(start: str, blank: bool) -> None:
+    board = SimulatedBoard(replace(load_twin("stm32f746g-disco"), start=start), BoardState.in_memory())
+    for memory in (board.flash.array, board.chip.array):
+        assert (bytes(memory[-4096:]) == b"\xff" * 4096) is blank
 
 
 def test_unchanged_state_is_not_written_again(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from boardflash.sim.quadspi_wire import Wire
 from boardflash.sim.rcc import Pwr, Rcc
 from boardflash.sim.registers import Unmodelled
 from boardflash.sim.scs import SystemControl
-from boardflash.sim.state import BoardState
+from boardflash.sim.state import BoardState, fresh
 from boardflash.sim.target import InterruptSource, Peripheral, VirtualClock
 from boardflash.sim.twin import Twin, die_of
 from boardflash.sim.violations import HardwareRuleViolation, Violations
@@ -186,6 +186,8 @@ class SimulatedBoard:
             chip.array[:] = self.state.qspi
             chip.restore(dict(self.state.chip_registers))
             chip.impose(ChipOptions.from_table(self.twin.chip_faults, f"{self.twin.name}: [chip_options]"))
+        elif self.twin.start != "blank":
+            chip.array[:] = fresh(len(chip.array), self.twin.start, f"{self.state.serial}/qspi")
         return chip
 
     def _make_core(self) -> Core:

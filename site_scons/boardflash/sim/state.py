@@ -72,7 +72,7 @@ class BoardState:
         """Make a new board's content, or check that this is the board it was."""
         if not self.twin:
             self.twin, self.chip = twin, chip
-            self.internal = _fresh(flash_size, start, f"{self.serial}/internal")
+            self.internal = fresh(flash_size, start, f"{self.serial}/internal")
             self.otp = bytearray(b"\xff" * 1056)
         elif (self.twin, self.chip) != (twin, chip) or len(self.internal) != flash_size:
             raise BoardflashError(
@@ -112,7 +112,8 @@ class BoardState:
         return hashlib.blake2b(blob, digest_size=16).digest()
 
 
-def _fresh(size: int, start: str, seed: str) -> bytearray:
+def fresh(size: int, start: str, seed: str) -> bytearray:
+    """What a memory of a new board holds."""
     if start == "noise":
         return bytearray(random.Random(seed).randbytes(size))
     return bytearray(b"\xff" * size)
