@@ -148,13 +148,15 @@ def test_fsize_of_1fh_has_no_end() -> None:
     assert c.sr & (TEF | BUSY) == BUSY
 
 
-def poll(c: Controller, interval: int, mask: int, match: int, length: int = 1) -> None:
+def poll(
+    c: Controller, interval: int, mask: int, match: int, length: int = 1, command: int = STATUS_POLL
+) -> None:
     c.w(CR, c.r(CR) | APMS)
     c.w(PSMKR, mask)
     c.w(PSMAR, match)
     c.w(PIR, interval)
     c.w(DLR, length - 1)
-    c.w(CCR, STATUS_POLL)
+    c.w(CCR, command)
 
 
 @pytest.mark.parametrize(("interval", "csht", "gap"), [(100, 2, 100), (0, 8, 8), (3, 8, 8), (8, 2, 8)])
@@ -176,6 +178,23 @@ def test_the_second_status_byte_is_compared_too() -> None:
         poll(c, 0, mask, mask, length)
         c.wait(100 * US)
         assert bool(c.sr & SMF) is matches
+
+
+@pytest.mark.parametrize(("match", "matches"), [(0x1840EF, True), (0xEF4018, False)])
+def test_the_first_byte_of_a_status_is_the_lowest(match: int, matches: bool) -> None:
+    c = Controller()
+    poll(c, 0, 0xFFFFFF, match, 3, ccr(0x9F, POLL, lines=(1, 0, 1)))
+    c.wait(100 * US)
+    assert bool(c.sr & SMF) is matches
+
+
+@pytest.mark.parametrize("once", [False, True])
+def test_sioo_sends_the_instruction_of_the_first_poll_only(once: bool) -> None:
+    c = Controller()
+    c.erase(0x20, 0)
+    poll(c, 100, 1, 0, 1, ccr(0x05, POLL, lines=(1, 0, 1), instruction_once=once))
+    c.wait(10**12)
+    assert bool(c.sr & SMF) is not once, "without its instruction the chip answers nothing"
 
 
 def test_the_last_status_stays_in_dr_behind_the_next_command() -> None:
