@@ -40,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     signals: list[int] = []
     with Teller() as teller, ProbeLock(f"sim-{serial}"):
         twin = arguments.twin or board.name
-        device, wire_faults = simulated_board(twin, serial, dict(arguments.fault), where="sim serve")
-        if wire_faults != type(wire_faults)():
+        device, faulty = simulated_board(twin, serial, dict(arguments.fault), where="sim serve")
+        if (faulty.wire, faulty.costs) != (type(faulty.wire)(), type(faulty.costs)()):
             raise BoardflashError(
                 "it belongs to the J-Link's wire, and this server has none",
                 where="--fault",

@@ -82,7 +82,7 @@ class SimulatedBoard:
             late_abort=twin.late_abort,
             violation=self._rules.add,
         )
-        self.iwdg = Iwdg(self.clock)
+        self.iwdg = Iwdg(self.clock, twin.lsi_hz)
         self.dbgmcu = Dbgmcu(self.clock, twin.revision)
         self.unmodelled = Unmodelled(self.clock)
         self.bus = Bus(

@@ -13,13 +13,13 @@ from typing import Any
 import tomli
 
 from boardflash.errors import BoardflashError
-from boardflash.sim.jlink_wire import LinkFaults
+from boardflash.sim.jlink_wire import CALL_COSTS, LinkCosts, LinkFaults
 from boardflash.sim.nor.options import OPTION_NAMES, check_option, parse_option
 from boardflash.sim.nor.part import load_part
 from boardflash.sim.twin import Twin, check_option_register, check_value, check_wire
 
 WIRE = tuple(f.name for f in fields(LinkFaults))
-TWIN = ("busy_stays", "chip", "flash_kib", "hse_hz", "late_abort", "revision", "start", "supply_mv")
+TWIN = ("busy_stays", "chip", "flash_kib", "hse_hz", "late_abort", "lsi_hz", "revision", "start", "supply_mv")
 TABLES = {"option_bytes": check_option_register, "wiring": check_wire}
 TEXTS = ("busy_stays", "chip", "jedec_id", "start", "unique_id")  # no numbers, whatever they look like
 
@@ -30,6 +30,7 @@ class Faulty:
 
     twin: Twin
     wire: LinkFaults
+    costs: LinkCosts
 
 
 def with_faults(twin: Twin, faults: Mapping[str, str]) -> Faulty:
@@ -38,12 +39,15 @@ def with_faults(twin: Twin, faults: Mapping[str, str]) -> Faulty:
     chip: dict[str, Any] = {}
     changes: dict[str, Any] = {}
     wire: dict[str, int] = {}
+    costs = CALL_COSTS["real"]
     for name, text in faults.items():
         try:
             value = _value(name, text)
             table, dot, key = name.partition(".")
             if name in WIRE:
-                wire[name] = _call(text)
+                wire[name] = _call(name, text)
+            elif name == "calls":
+                costs = _costs(text)
             elif name in OPTION_NAMES:
                 parse_option(name, value)
                 chip[name] = value
@@ -64,21 +68,28 @@ def with_faults(twin: Twin, faults: Mapping[str, str]) -> Faulty:
         except ValueError as error:
             raise BoardflashError(str(error), where=_where(name, faults[name])) from None
     faulty = replace(twin, **changes, chip_options={**twin.chip_options, **chip}, chip_faults=chip)
-    return Faulty(faulty, LinkFaults(**wire))
+    return Faulty(faulty, LinkFaults(**wire), costs)
 
 
 def _known() -> str:
-    return ", ".join([*WIRE, *OPTION_NAMES, *TWIN, *(f"{table}.NAME" for table in TABLES)])
+    return ", ".join([*WIRE, "calls", *OPTION_NAMES, *TWIN, *(f"{table}.NAME" for table in TABLES)])
 
 
 def _where(name: str, text: str) -> str:
     return f"--fault {name}={text}" if text else f"--fault {name}"
 
 
-def _call(text: str) -> int:
+def _call(name: str, text: str) -> int:
     if not text.isdecimal():
-        raise ValueError("expected the number of a call")
+        kind = "a time in milliseconds" if name.endswith("_ms") else "the number of a call"
+        raise ValueError(f"expected {kind}")
     return int(text)
+
+
+def _costs(text: str) -> LinkCosts:
+    if text not in CALL_COSTS:
+        raise ValueError(f"there are {', '.join(CALL_COSTS)}")
+    return CALL_COSTS[text]
 
 
 def _set_entry(entries: dict[str, Any], table: str, key: str, value: Any, text: str) -> None:

@@ -1,6 +1,8 @@
 """The independent watchdog (RM0385 chapter 30): once started, only a reset stops it.
 
-It counts the 32 kHz LSI down. DBGMCU can freeze it, but only while the core is halted.
+It counts the LSI down: 32 kHz, on a given part anything from 17 to 47 (DS10916, table of the LSI oscillator).
+With the option bit IWDG_SW = 0 it runs from reset on. It counts while the core is halted, too, unless
+DBGMCU_APB1_FZ bit 12 freezes it, which has no effect while the core runs (RM0385 40.16.4).
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from boardflash.sim.target import VirtualClock
 KR, PR, RLR, SR, WINR = range(0, 20, 4)
 REFRESH, UNLOCK, START = 0xAAAA, 0x5555, 0xCCCC
 LSI_HZ = 32_000
+LSI_RANGE_HZ = (17_000, 47_000)
 
 
 class Iwdg(RegisterBlock):
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, lsi_hz: int = LSI_HZ) -> None:
         super().__init__(clock)
-        self._counter = CycleCounter(clock, LSI_HZ)
+        self._counter = CycleCounter(clock, lsi_hz)
         self.reset()
 
     def reset(self) -> None:

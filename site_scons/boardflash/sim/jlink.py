@@ -5,16 +5,20 @@
 
 Names, arguments and results as pylink 2.0 uses them. Below stands a plain `Target`; several boards may
 hang on one library, each with its serial number. As the DLL does, it answers reads of flash from a
-copy that it made earlier, until "SetEnableMemCache = 0".
+copy that it made earlier, until "SetEnableMemCache = 0"; and it starts a halted core when it is closed,
+until "SetRestartOnClose = 0" (UM08001 7.14.1.70; measured with V7.52a on a Cortex-M4).
 """
 
 from __future__ import annotations
 
 import ctypes
 import re
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from boardflash.sim import jlink_protection as protection
+from boardflash.sim.jlink_commands import Commands, DllOptions, put_text
 from boardflash.sim.jlink_core import CoreControl
 from boardflash.sim.jlink_memory import MemoryAccess
 from boardflash.sim.jlink_wire import LinkCosts, LinkFaults, Wire
@@ -22,9 +26,9 @@ from boardflash.sim.target import Target
 
 PRODUCT = "J-Link (simulated)"
 FIRMWARE = "J-Link (simulated) compiled for boardflash"
-DLL_VERSION = 79600
 HARDWARE_VERSION = 110000
 
+UNSPECIFIED = -1
 NO_PROBE = -256
 LINK_LOST = -257
 NOT_OPEN = -258
@@ -43,27 +47,6 @@ SUPPLY_MIN_MV = 1200
 CORTEX_M7 = 0x0E0100FF
 # The DLL's device list has part numbers without package and temperature letters: STM32F746NG.
 DEVICE_NAME = re.compile(r"STM32[A-Z][0-9A-Z]{3}[A-Zx][0-9A-Zx](_M[47])?")
-
-# Command strings that the simulation accepts and need not act on (SEGGER knowledge base).
-QUIET_COMMANDS = frozenset(
-    name.lower()
-    for name in (
-        "DisableAutoUpdateFW",
-        "DisableInfoWinFlashBPs",
-        "DisableInfoWinFlashDL",
-        "EnableAutoUpdateFW",
-        "EnableInfoWinFlashBPs",
-        "EnableInfoWinFlashDL",
-        "EnableRemarks",
-        "HideDeviceSelection",
-        "InhibitConnectRetries",
-        "SetBatchMode",
-        "SetRestartOnClose",
-        "SilentUpdateFW",
-        "SuppressControlPanel",
-        "SuppressInfoUpdateFW",
-    )
-)
 
 # Asked by pylink before every call, how often depends on its version: faults do not count them.
 QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
@@ -95,9 +78,14 @@ class SimulatedJLink:
         costs: LinkCosts | None = None,
         faults: LinkFaults | None = None,
         on_kill: Callable[[], None] | None = None,
+        options: DllOptions | None = None,
+        network: Mapping[str, int] | None = None,
     ) -> None:
-        """`on_kill` is what `kill_at_call` does; it must not return."""
-        self._exports = Exports(Probe(boards, costs or LinkCosts(), faults or LinkFaults(), on_kill))
+        """`on_kill` is what `kill_at_call` does; it must not return. `network` has the serial numbers of the
+        probes that are found at "HOST:PORT", or through SEGGER's tunnel at "tunnel:SERIAL:PORT"."""
+        probe = Probe(boards, costs or LinkCosts(), faults or LinkFaults(), on_kill, options or DllOptions())
+        probe.network = dict(network or {})
+        self._exports = Exports(probe)
 
     def dll(self) -> Any:
         return self._exports
@@ -121,7 +109,7 @@ class Exports:
     """The functions by name. One that the DLL has and this has not is an AttributeError."""
 
     def __init__(self, probe: Probe) -> None:
-        for owner in (probe, probe.memory, probe.core):
+        for owner in (probe, probe.memory, probe.core, probe.commands):
             for name in dir(owner):
                 if name.startswith("JLINK"):
                     setattr(self, name, Export(getattr(owner, name), probe))
@@ -135,9 +123,12 @@ class Probe:
         boards: Mapping[int, BoardOrFactory],
         costs: LinkCosts,
         faults: LinkFaults,
-        on_kill: Callable[[], None] | None = None,
+        on_kill: Callable[[], None] | None,
+        options: DllOptions,
     ) -> None:
         self.faults = faults
+        self._options = options
+        self.network: dict[str, int] = {}
         self._on_kill = on_kill
         self._unpowered = False  # the board
         self._boards = dict(boards)
@@ -147,17 +138,18 @@ class Probe:
         self._pulled = False  # the USB cable
         self.pulled_now = False  # by the call that is under way
         self._interface = 0
-        self._device = ""
         self._devices = ["Unspecified"]  # index 0 means "unknown" to the caller
         self._keep: dict[str, Any] = {}  # strings that the caller holds pointers to
         self._error_out: Callable[[bytes], Any] | None = None
         self._warn_out: Callable[[bytes], Any] | None = None
+        self._unsecure_hook: protection.Hook | None = None
         self._last_error = 0
         self._calls = 0
         self.connected = False
         self.wire: Wire | None = None
         self.memory = MemoryAccess(self)
         self.core = CoreControl(self)
+        self.commands = Commands(self, options)
 
     # For the exports and the other halves
 
@@ -170,6 +162,8 @@ class Probe:
             self._cut_power(self.wire.target)
         if self._calls == self.faults.kill_at_call and self._on_kill is not None:
             self._on_kill()
+        if self._calls == self.faults.dll_crash_at_call:
+            raise OSError("exception: access violation reading 0x0000000000000018")
 
     def _cut_power(self, target: Target) -> None:
         """What the board was doing is left half done; what it has in RAM is gone."""
@@ -192,6 +186,19 @@ class Probe:
         if text and self._error_out is not None:
             self._error_out(text.encode())
         return code
+
+    def open_the_first(self) -> None:
+        """What a command string that needs a probe does if none is open."""
+        if self._open is None and self._boards:
+            self.JLINKARM_SelectUSB(0)
+            self.JLINKARM_OpenEx(None, None)
+
+    def knows_device(self, name: str) -> bool:
+        return DEVICE_NAME.fullmatch(name) is not None
+
+    def try_to_connect(self) -> None:
+        if self._open is not None and not self._pulled:
+            self._connect()
 
     def link(self) -> Wire:
         assert self.wire is not None, "begin() has connected"
@@ -216,14 +223,23 @@ class Probe:
         return 0
 
     def JLINKARM_EMU_SelectByUSBSN(self, serial: int) -> int:  # noqa: N802
-        if serial not in self._boards:
+        if serial not in self._boards or self._open is not None:
             return -1
         self._selected = serial
         return sorted(self._boards).index(serial)
 
+    def JLINKARM_SelectIP(self, host: bytes, port: int) -> int:  # noqa: N802
+        serial = self.network.get(f"{host.decode()}:{port}")
+        if serial is None:
+            return 1
+        self._selected = serial
+        return 0
+
     def JLINKARM_OpenEx(self, _log: Any, _error: Any) -> Any:  # noqa: N802
         if self._open is not None:
             return None
+        if self.faults.licence_window_ms:
+            time.sleep(self.faults.licence_window_ms / 1000)  # somebody answers it in his own time
         if self._selected is None or self._pulled:
             return self._string("OpenEx", "Cannot connect to J-Link via USB.")
         board = self._boards[self._selected]
@@ -233,12 +249,16 @@ class Probe:
         self.wire = Wire(target, self._costs)
         self._last_error = 0
         self.memory.forget()
-        return None
+        self.memory.cache_enabled = True
+        self.commands.new_session()
+        with self.wire.round_trip(self._costs.open_us):
+            return None
 
     def JLINKARM_Close(self) -> None:  # noqa: N802
+        if self.connected and not self._pulled and self.commands.restart_on_close:
+            self.core.let_go()
         self._open = None
         self.connected = False
-        self._device = ""
         self._interface = 0
 
     def JLINKARM_IsOpen(self) -> int:  # noqa: N802
@@ -254,7 +274,7 @@ class Probe:
         return ctypes.c_int32(self._open).value if self._open is not None else -1
 
     def JLINKARM_GetDLLVersion(self) -> int:  # noqa: N802
-        return DLL_VERSION
+        return self._options.version
 
     def JLINKARM_GetHardwareVersion(self) -> int:  # noqa: N802
         return HARDWARE_VERSION
@@ -263,10 +283,10 @@ class Probe:
         return self._string("GetCompileDateTime", "simulated")
 
     def JLINKARM_GetFirmwareString(self, buffer: Any, size: int) -> int:  # noqa: N802
-        return _put_text(buffer, size, FIRMWARE if self._open is not None else "")
+        return put_text(buffer, size, FIRMWARE if self._open is not None else "")
 
     def JLINKARM_EMU_GetProductName(self, buffer: Any, size: int) -> int:  # noqa: N802
-        return _put_text(buffer, size, PRODUCT if self._open is not None else "")
+        return put_text(buffer, size, PRODUCT if self._open is not None else "")
 
     def JLINKARM_GetHWStatus(self, reference: Any) -> int:  # noqa: N802
         if self._open is None or self._pulled:
@@ -290,8 +310,8 @@ class Probe:
     def JLINKARM_EnableLogCom(self, _handler: Any) -> None:  # noqa: N802
         """The simulation keeps no log."""
 
-    def JLINK_SetHookUnsecureDialog(self, _handler: Any) -> None:  # noqa: N802
-        """Never asked: the simulated DLL has no unlock."""
+    def JLINK_SetHookUnsecureDialog(self, handler: Any) -> None:  # noqa: N802
+        self._unsecure_hook = handler
 
     def JLINKARM_HasError(self) -> int:  # noqa: N802
         return self._last_error
@@ -300,26 +320,6 @@ class Probe:
         self._last_error = 0
 
     # Connecting to the target
-
-    def JLINKARM_ExecCommand(self, command: bytes, error: Any, size: int) -> int:  # noqa: N802
-        name, _, value = command.decode().replace("=", " ", 1).strip().partition(" ")
-        value = value.strip()
-        key = name.lower()
-        if key == "device":
-            if not DEVICE_NAME.fullmatch(value):
-                _put_text(error, size, f"Unknown device: {value}")
-                return -1
-            self._device = value
-            # The DLL connects by itself here; what goes wrong is told by Connect().
-            if self._open is not None and not self._pulled:
-                self._connect()
-        elif key == "setenablememcache":
-            self.memory.cache_enabled = value not in ("0", "")
-            self.memory.forget()
-        elif key not in QUIET_COMMANDS:
-            _put_text(error, size, f"Unknown command: {name}")
-            return -1
-        return 0
 
     def JLINKARM_TIF_GetAvailable(self, reference: Any) -> None:  # noqa: N802
         reference._obj.value = 1 << INTERFACE_SWD
@@ -339,7 +339,7 @@ class Probe:
 
     def JLINKARM_DEVICE_GetIndex(self, name: bytes) -> int:  # noqa: N802
         text = name.decode()
-        if not DEVICE_NAME.fullmatch(text):
+        if not self.knows_device(text):
             return -1
         if text not in self._devices:
             self._devices.append(text)
@@ -365,13 +365,16 @@ class Probe:
         """0 or the error code; a call that finds the target unconnected does this first."""
         if self.connected:
             return 0
-        if not self._device:
+        if not self.commands.device:
             return self.fail(NO_DEVICE, "No device selected.")
         if self._unpowered or self._supply_mv() < SUPPLY_MIN_MV:
             return self.fail(NO_SUPPLY, "Target voltage too low.")
-        if self._interface != INTERFACE_SWD:
+        level = protection.level(self.link().target)
+        if self._interface != INTERFACE_SWD or level == 2:
             return self.fail(NO_CPU, "No CPU found on the selected interface.")
-        with self.link().round_trip():
+        with self.link().round_trip(self._costs.connect_us):
+            if level == 1 and not protection.unlocked(self.link().target, self._unsecure_hook):
+                return self.fail(UNSPECIFIED, "")
             self.connected = True
         self.core.attached()
         return 0
@@ -385,9 +388,3 @@ class Probe:
     def _string(self, key: str, text: str) -> Any:
         self._keep[key] = ctypes.create_string_buffer(text.encode())
         return ctypes.cast(self._keep[key], ctypes.c_char_p)
-
-
-def _put_text(buffer: Any, size: int, text: str) -> int:
-    raw = text.encode()[: size - 1] + b"\0"
-    ctypes.memmove(buffer, raw, len(raw))
-    return len(raw) - 1

@@ -68,7 +68,7 @@ class CoreControl:
             return code
         self._pending.clear()
         wire = self._probe.link()
-        with wire.round_trip():
+        with wire.round_trip(wire.costs.reset_us):
             wire.target.reset(halt=True)
             wire.target.advance(self._reset_delay_ms * 1_000_000_000)
         return 0
@@ -77,26 +77,30 @@ class CoreControl:
         code = self._probe.begin()
         if code < 0:
             return code
-        with self._probe.link().round_trip():
-            self._probe.link().target.halt()
+        wire = self._probe.link()
+        with wire.round_trip(wire.costs.halted_us):
+            wire.target.halt()
         return 0
 
     def JLINKARM_IsHalted(self) -> int:  # noqa: N802
         code = self._probe.begin()
         if code < 0:
             return code
-        with self._probe.link().round_trip():
-            return int(self._probe.link().target.halted())
+        wire = self._probe.link()
+        with wire.round_trip(wire.costs.halted_us):
+            return int(wire.target.halted())
 
     def JLINKARM_Go(self) -> int:  # noqa: N802
         return self.JLINKARM_GoEx(0, 0)
 
     def JLINKARM_GoEx(self, instructions: int, flags: int) -> int:  # noqa: N802
+        """Starts a halted core; on one that runs it does nothing, and says nothing."""
         code = self._probe.begin()
         if code < 0:
             return code
-        target = self._probe.link().target
-        with self._probe.link().round_trip():
+        wire = self._probe.link()
+        target = wire.target
+        with wire.round_trip(wire.costs.go_us):
             if target.halted():
                 self._flush()
                 if flags & STEP_OVER_BREAKPOINT and self._at_breakpoint():
@@ -173,6 +177,12 @@ class CoreControl:
             for h in handles:
                 self._poke(FP_COMP0 + 4 * self._breakpoints.pop(h), 0)
         return 0
+
+    def let_go(self) -> None:
+        """The end of a session that has not asked for the core to be left as it is."""
+        if self._probe.link().target.halted():
+            self._flush()
+            self._probe.link().target.resume()
 
     def _refuse(self, index: int) -> int:
         """0 if this register can be reached now; registers of a running core cannot."""

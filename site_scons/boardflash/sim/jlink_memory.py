@@ -1,4 +1,9 @@
-"""Memory access of the simulated J-Link DLL: access widths, counts, and the DLL's copy of flash."""
+"""Memory access of the simulated J-Link DLL: access widths, counts, and the DLL's copy of flash.
+
+ReadMemEx and WriteMemEx answer with a number of bytes, whatever the width of the access: log of V6.30h on an
+STM32F746 ("JLINK_WriteMemEx(0xE0001000, 0x1C Bytes, ..., Flags = 0x02000004) returns 0x1C", vkeiper,
+TouchGfxStm32F746Disco1), and those of V7.22b, V7.82a, V7.86c and V8.10. pylink believes units.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +38,14 @@ class MemoryAccess:
         self._lines.clear()
 
     def JLINKARM_ReadMemEx(self, address: int, size: int, buffer: Any, access: int) -> int:  # noqa: N802
-        """Units read; fewer than asked for, or a negative code, where the bus faults."""
+        """Bytes read; fewer than asked for, or a negative code, where the bus faults."""
         address &= 0xFFFF_FFFF
         if not _fits(address, size, access) or ctypes.sizeof(buffer) < size:
             return self._probe.fail(UNSPECIFIED, f"Bad read of {size} bytes at {address:#010x}.")
         stale = self._from_cache(address, size)
         if stale is not None:
             ctypes.memmove(buffer, stale, size)
-            return size // (access or 1)
+            return size
         code = self._probe.begin()
         if code < 0:
             return code
@@ -59,10 +64,10 @@ class MemoryAccess:
                     return UNSPECIFIED
         ctypes.memmove(buffer, bytes(got), len(got))
         self._to_cache(address, bytes(got))
-        return len(got) // (access or 1)
+        return len(got)
 
     def JLINKARM_WriteMemEx(self, address: int, size: int, buffer: Any, access: int) -> int:  # noqa: N802
-        """Units written; fewer than asked for, or a negative code, where the bus faults."""
+        """Bytes written; fewer than asked for, or a negative code, where the bus faults."""
         address &= 0xFFFF_FFFF
         if not _fits(address, size, access) or ctypes.sizeof(buffer) < size:
             return self._probe.fail(UNSPECIFIED, f"Bad write of {size} bytes at {address:#010x}.")
@@ -70,7 +75,7 @@ class MemoryAccess:
 
     def JLINKARM_ReadMemU64(self, address: int, count: int, buffer: Any, _status: Any) -> int:  # noqa: N802
         read = self.JLINKARM_ReadMemEx(address, count * 8, buffer, 4)
-        return read // 2 if read >= 0 else read
+        return read // 8 if read >= 0 else read
 
     def JLINKARM_WriteU8(self, address: int, value: int) -> int:  # noqa: N802
         return self._write_value(address, value, 1)
@@ -89,7 +94,7 @@ class MemoryAccess:
         access = min(size, 4)
         if address % access:
             return 1
-        return 0 if self._write(address & 0xFFFF_FFFF, data, access) == size // access else 1
+        return 0 if self._write(address & 0xFFFF_FFFF, data, access) == size else 1
 
     def _write(self, address: int, data: bytes, access: int) -> int:
         was_connected = self._probe.wire is not None
@@ -111,7 +116,7 @@ class MemoryAccess:
                 self._probe.fail(UNSPECIFIED, f"Could not write memory: {fault}")
                 if not written:
                     return UNSPECIFIED
-        return written // (access or 1)
+        return written
 
     def _transfer(self, address: int, data: bytes, access: int) -> Iterator[int]:
         for start, length, width in _cuts(address, len(data), access):

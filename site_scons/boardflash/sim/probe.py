@@ -9,9 +9,8 @@ from pathlib import Path
 
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.sim.board import SimulatedBoard
-from boardflash.sim.faults import with_faults
+from boardflash.sim.faults import Faulty, with_faults
 from boardflash.sim.jlink import BoardTime, SimulatedJLink
-from boardflash.sim.jlink_wire import LinkFaults
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin, twin_names
 from boardflash.state import state_dir
@@ -35,10 +34,10 @@ class SimulatedProbe:
 
 def simulated_board(
     twin: str, serial: int, faults: Mapping[str, str], *, where: str = "PROBE=sim"
-) -> tuple[SimulatedBoard, LinkFaults]:
+) -> tuple[SimulatedBoard, Faulty]:
     """The board of that serial number, powered up with the flash that it had when it was last used.
 
-    With it the faults of the J-Link's wire, for whoever has such a wire.
+    With it the faults and costs of the J-Link's wire, for whoever has such a wire.
     """
     if Path(twin).suffix != ".toml" and twin not in twin_names():
         raise BoardflashError(
@@ -48,15 +47,15 @@ def simulated_board(
         )
     state = BoardState.load(state_dir(), str(serial))
     faulty = with_faults(load_twin(twin), faults)
-    return SimulatedBoard(faulty.twin, state), faulty.wire
+    return SimulatedBoard(faulty.twin, state), faulty
 
 
 def simulated_probe(twin: str, serial: int, faults: Mapping[str, str]) -> SimulatedProbe:
     """The same behind a J-Link."""
-    board, wire_faults = simulated_board(twin, serial, faults)
+    board, faulty = simulated_board(twin, serial, faults)
 
     def close() -> None:
-        if wire_faults.unplug_at_call:
+        if faulty.wire.unplug_at_call:
             _go_on_alone(board)
         board.close()
 
@@ -65,7 +64,7 @@ def simulated_probe(twin: str, serial: int, faults: Mapping[str, str]) -> Simula
         board.close()
         os._exit(KILLED)
 
-    library = SimulatedJLink({serial: board}, faults=wire_faults, on_kill=killed)
+    library = SimulatedJLink({serial: board}, costs=faulty.costs, faults=faulty.wire, on_kill=killed)
     return SimulatedProbe(library, BoardTime(board), board, close)
 
 

@@ -36,6 +36,7 @@ class Twin:
     supply_mv: int = 3300
     revision: int = 0x1001
     hse_hz: int | None = None
+    lsi_hz: int = 32_000
     option_bytes: Mapping[str, int] = field(default_factory=dict)
     """Differences from the factory's OPTCR and OPTCR1, by name (`optcr`, `optcr1`)."""
     chip_options: Mapping[str, object] = field(default_factory=dict)
@@ -135,6 +136,7 @@ _CHECKS: Mapping[str, Callable[[object], None]] = {
     "flash_kib": _whole(64, 1024, "a whole number of KiB, 64 to 1024"),
     "hse_hz": _crystal,
     "late_abort": _boolean,
+    "lsi_hz": _whole(17_000, 47_000, "a frequency in Hz, 17000 to 47000"),
     "revision": _whole(0, 0xFFFF, "a number of 16 bits, like 0x1001"),
     "start": _choice(STARTS),
     "supply_mv": _whole(1700, 3600, "a whole number of millivolts, 1700 to 3600"),
