@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from fake_target import Connect, FakeTarget
 
 from boardflash.link.jlink import Link, LinkSettings
+from boardflash.link.selector import Selector
 from boardflash.sim.jlink import BoardTime, SimulatedJLink
 from boardflash.sim.jlink_wire import LinkCosts, LinkFaults
 
@@ -39,9 +40,8 @@ def connect(target: FakeTarget) -> Iterator[Connect]:
         library = SimulatedJLink({SERIAL: target}, faults=faults, costs=costs)
         link = Link(
             library,
-            SERIAL,
+            Selector("serial", str(SERIAL)),
             settings or LinkSettings("STM32F746NG"),
-            by_serial=False,
             timebase=BoardTime(target),
             simulated=True,
         )

@@ -11,6 +11,7 @@ from boardflash.sim.target import BusFault, VirtualClock
 RAM = 0x2000_0000
 FLASH = 0x0800_0000
 FPB = 0xE000_2000
+DBGMCU = 0xE004_2000
 SIZE = 256 * 1024
 COMPARATORS = 8
 
@@ -20,6 +21,7 @@ class FakeTarget:
         self.clock = VirtualClock()
         self.supply_mv = supply_mv
         self.memories = {RAM: bytearray(SIZE), FLASH: bytearray(b"\xff" * SIZE), FPB: bytearray(64)}
+        self.memories[DBGMCU] = bytearray(16)
         self.memories[FPB][0] = COMPARATORS << 4
         self.registers = dict.fromkeys(range(21), 0)
         self.running = True

@@ -53,8 +53,8 @@ def test_calls_about_the_probe_alone_cost_nothing(link: Link, target: FakeTarget
     assert spent(target, ask) == 0
 
 
-def test_a_call_that_asks_the_target_costs_one_round_trip(link: Link, target: FakeTarget) -> None:
-    assert spent(target, link.is_halted) == CALL_PS
+def test_an_access_to_memory_costs_one_round_trip(link: Link, target: FakeTarget) -> None:
+    assert spent(target, lambda: link.write_u32(RAM, 0)) == CALL_PS + 2 * 46 * CLOCK_4MHZ_PS
 
 
 def test_other_costs_by_option(connect: Connect, target: FakeTarget) -> None:
@@ -134,14 +134,17 @@ def test_misaligned_and_too_large_accesses_are_refused(target: FakeTarget) -> No
 
 def test_a_range_that_ends_in_nothing_is_read_short(target: FakeTarget) -> None:
     end = RAM + len(target.memories[RAM])
-    assert len(opened(target).memory_read32(end - 2048, 1024)) == 512
+    buffer = (ctypes.c_uint32 * 1024)()
+    assert opened(target)._dll.JLINKARM_ReadMemEx(end - 2048, 4096, buffer, 4) == 2048
 
 
 @pytest.mark.parametrize("nbits", [8, 16, 32])
-def test_widths_count_in_units(target: FakeTarget, nbits: int) -> None:
+def test_bytes_are_counted_at_every_width(target: FakeTarget, nbits: int) -> None:
     jlink = opened(target)
     values = [n & 0xFF for n in range(300)]
-    assert jlink.memory_write(RAM, values, nbits=nbits) == 300
+    assert jlink.memory_write(RAM, values, nbits=nbits) == 300 * nbits // 8
+    buffer = (ctypes.c_uint8 * 1200)()
+    assert jlink._dll.JLINKARM_ReadMemEx(RAM, 1200, buffer, nbits // 8) == 1200
     assert jlink.memory_read(RAM, 300, nbits=nbits) == values
     assert target.widths[-1] == nbits // 8
 
@@ -149,7 +152,7 @@ def test_widths_count_in_units(target: FakeTarget, nbits: int) -> None:
 def test_single_values_and_64_bits(target: FakeTarget) -> None:
     jlink = opened(target)
     jlink.memory_write8(RAM, [0xA5])
-    assert jlink.memory_write64(RAM + 8, [0x1122334455667788]) == 2
+    assert jlink.memory_write64(RAM + 8, [0x1122334455667788]) == 8  # bytes
     assert jlink.memory_read64(RAM + 8, 1) == [0x1122334455667788]
 
 
@@ -185,7 +188,7 @@ def test_an_unknown_export_or_command_is_an_error(target: FakeTarget) -> None:
     jlink = opened(target)
     with pytest.raises(AttributeError):
         jlink.erase()
-    with pytest.raises(pylink.errors.JLinkException, match="Unknown command: UpdateTheFirmware"):
+    with pytest.raises(pylink.errors.JLinkException, match="Unknown command"):
         jlink.exec_command("UpdateTheFirmware")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from fake_target import FakeTarget
 
@@ -129,7 +130,8 @@ def test_what_is_no_probe_is_refused_before_the_dll_is_loaded(monkeypatch: pytes
     monkeypatch.setattr(probes, "load_dll", not_asked)
     error = refused("simulator")
     assert str(error) == (
-        "PROBE=simulator: not a probe; give a J-Link's serial number, or sim, or sim:SERIAL"
+        "PROBE=simulator: not a probe; give a J-Link's serial number, usb:PATH, ip:HOST, ip:HOST:PORT, "
+        "tunnel:SERIAL, or sim, or sim:SERIAL for a simulated board"
     )
     assert error.code == ExitCode.NO_PROBE
 
@@ -182,9 +184,10 @@ def test_a_probe_that_another_pylink_program_has(monkeypatch: pytest.MonkeyPatch
     theirs = tmp_path / ".pylink-usb-801012345.lck"
     theirs.write_text(str(os.getpid()))
     error = refused("801012345")
+    name, user = psutil.Process().name(), theirs.owner()
     assert str(error) == (
-        "J-Link 801012345: another program that uses pylink has it; "
-        f"end that (or delete {theirs}, if none runs)"
+        f"J-Link 801012345: process {os.getpid()} ({name}, user {user}), which uses pylink, has it; "
+        f"end that, or delete {theirs} if that process has nothing to do with a J-Link"
     )
     assert error.code == ExitCode.PROBE_BUSY
 

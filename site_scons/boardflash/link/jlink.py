@@ -2,14 +2,13 @@
 
 Only this package knows pylink. Behind it stands either SEGGER's DLL or an object with the same
 functions; nothing here asks which. pylink's quirks (2.0.1) that are worked around: `halt()` sleeps a
-second, short transfers raise nothing, registers come back signed, numbers without a width are packed
-big-endian. Command strings: SEGGER knowledge base, "J-Link Command Strings".
+second, registers come back signed, and transfers of memory are believed to be counted in units. The DLL
+counts bytes at every width (logs of V6.30h to V8.10), so memory is read and written past pylink.
 """
 
 from __future__ import annotations
 
-import struct
-import tempfile
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,13 @@ from typing import Any, Protocol, TypeVar
 import pylink
 
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.link.calls import Calls, error_text, ignore, to_stderr
+from boardflash.link.dll import described
+from boardflash.link.opening import AFTER_CONNECT, open_probe, send
+from boardflash.link.pylink_lock import LockedJLink
+from boardflash.link.selector import Selector
 from boardflash.link.timebase import RealTime, Timebase
+from boardflash.link.watchdog import WatchdogFreeze
 
 T = TypeVar("T")
 
@@ -27,21 +32,7 @@ HALT_TIMEOUT_S = 1.0
 HALT_POLL_S = 0.001
 RESET_NORMAL = 0
 RESET_UNDER_RESET = 3
-WORDS_PER_CALL = 32768  # 128 KiB a call: the USB round trip is then below 1 % of the transfer
-
-# Sent before the probe is opened, since the DLL asks its questions while opening. `SilentUpdateFW`, which
-# pylink's own `disable_dialog_boxes` sends, would update the probe's firmware unasked; it is not here.
-COMMANDS_BEFORE_OPEN = ("DisableAutoUpdateFW",)
-# Without these a DLL may show windows, which is a nuisance but no danger: one that lacks them may go on.
-QUIET_COMMANDS = (
-    "SuppressInfoUpdateFW",
-    "HideDeviceSelection = 1",
-    "SuppressControlPanel",
-    "DisableInfoWinFlashDL",
-    "DisableInfoWinFlashBPs",
-)
-# The DLL may answer reads from a copy that it made earlier; each read has to reach the target.
-COMMANDS_AFTER_CONNECT = ("SetEnableMemCache = 0",)
+BYTES_PER_CALL = 128 * 1024  # the USB round trip is then below 1 % of the transfer
 
 INTERFACES = {"swd": pylink.enums.JLinkInterfaces.SWD, "jtag": pylink.enums.JLinkInterfaces.JTAG}
 
@@ -71,36 +62,43 @@ class Link:
     def __init__(
         self,
         library: Library,
-        serial: int,
+        probe: Selector,
         settings: LinkSettings,
         *,
-        by_serial: bool = True,
         timebase: Timebase | None = None,
         simulated: bool = False,
+        lock_folder: Path | None = None,
+        tell: Callable[[str], None] = to_stderr,
     ) -> None:
-        """Open the probe and connect; `by_serial` = False takes the library's only probe.
+        """Open the probe and connect. `probe` is a serial number, a tunnel or a network address.
 
-        pylink keeps a lock of its own, by serial, in the temporary folder of the machine. Simulated
-        boards are separate by user and state folder, so they are opened without it.
+        `lock_folder` is where pylink's lock lies (see pylink_lock.py); None: the machine's temporary folder.
+        `tell` hears what the user should know while a call does not return.
         """
-        self.messages: list[str] = []  # what the DLL said through its error and warning callbacks
         self.simulated = simulated
-        self._serial = serial
+        self._calls = Calls(f"J-Link {probe}")
         self._settings = settings
         self._timebase: Timebase = timebase if timebase is not None else RealTime()
         self._on_close: list[Callable[[], None]] = []
         self._closed = False
+        self._asked_to_unlock = False
+        self._watchdogs = WatchdogFreeze(self, settings.jlink_device)
+        self._library = library
         self._dll = library.dll()
-        self._jlink = pylink.JLink(
-            lib=library,
-            log=_ignore,
-            detailed_log=_ignore,
-            error=self._note,
-            warn=self._note,
-            unsecure_hook=_answer_no,
+        self._jlink = self._call(
+            "loading the J-Link DLL",
+            lambda: LockedJLink(
+                lib=library,
+                log=ignore,
+                detailed_log=ignore,
+                error=self._calls.note,
+                warn=self._calls.note,
+                unsecure_hook=self._answer_no,
+                lock_folder=lock_folder,
+            ),
         )
         try:
-            self._open(serial if by_serial else None)
+            self._open(probe, tell)
         except BaseException:
             self.close()
             raise
@@ -124,12 +122,18 @@ class Link:
         try:
             self._call("closing the probe", self._jlink.close)
         finally:
+            self._jlink.let_go()
             while self._on_close:
                 self._on_close.pop()()
 
     def on_close(self, action: Callable[[], None]) -> None:
         """Do this after the probe has been let go, the last one first."""
         self._on_close.append(action)
+
+    @property
+    def messages(self) -> list[str]:
+        """What the DLL said through its error and warning callbacks."""
+        return self._calls.messages
 
     # Who is at the other end
 
@@ -148,6 +152,11 @@ class Link:
     @property
     def dll_version(self) -> str:
         return str(self._call("reading the DLL's version", lambda: self._jlink.version))
+
+    @property
+    def software(self) -> str:
+        """The J-Link software that answers: its version, and the path of its DLL."""
+        return described(self._library)
 
     @property
     def speed_khz(self) -> int:
@@ -174,7 +183,7 @@ class Link:
         """`size` bytes by 32-bit accesses; an unaligned head and tail by bytes."""
         out = bytearray()
         for start, length, width in _accesses(address, size):
-            out += self._read_units(start, length // width, width)
+            out += self._read(start, length, width)
         return bytes(out)
 
     def write_memory(self, address: int, data: bytes) -> None:
@@ -182,13 +191,13 @@ class Link:
         view = memoryview(data)
         for start, length, width in _accesses(address, len(data)):
             offset = start - address
-            self._write_units(start, view[offset : offset + length], width)
+            self._write(start, view[offset : offset + length], width)
 
     def read_u32(self, address: int) -> int:
-        return int.from_bytes(self._read_units(address, 1, 4), "little")
+        return int.from_bytes(self._read(address, 4, 4), "little")
 
     def write_u32(self, address: int, value: int) -> None:
-        self._write_units(address, memoryview((value & 0xFFFFFFFF).to_bytes(4, "little")), 4)
+        self._write(address, memoryview((value & 0xFFFFFFFF).to_bytes(4, "little")), 4)
 
     # Core
 
@@ -197,24 +206,29 @@ class Link:
         # Past pylink: its halt() sleeps a whole second after a successful halt.
         result = self._call("halting the core", lambda: self._dll.JLINKARM_Halt())
         if result < 0:
-            raise self._error(f"halting the core failed: {_text(result)}")
+            raise self._error(f"halting the core failed: {error_text(result)}")
         self._wait_for_halt("did not halt")
 
     def is_halted(self) -> bool:
         return bool(self._call("asking whether the core is halted", self._jlink.halted))
 
     def go(self) -> None:
-        """Let the core run from where it stands."""
-        self._call("starting the core", self._jlink.restart)
+        """Let the core run from where it stands; an error if it runs already, where nobody put it."""
+        if not self._call("starting the core", self._jlink.restart):
+            raise self._error(
+                "the core runs already, though it was halted: a watchdog or another debugger has reset it"
+            )
 
     def reset_and_halt(self) -> None:
-        """Reset the MCU and stop at the reset vector, by the board's way of resetting."""
+        """Reset the MCU and stop at the reset vector, by the board's way of resetting; watchdogs stop too."""
         kind = RESET_UNDER_RESET if self._settings.under_reset else RESET_NORMAL
         self._call("choosing the kind of reset", lambda: self._jlink.set_reset_strategy(kind))
         self._call("resetting the target", lambda: self._jlink.reset(halt=True))
         self._wait_for_halt("is not halted after the reset")
+        self._watchdogs.freeze()
 
     def reset_and_run(self) -> None:
+        self._watchdogs.give_back()
         self._call("choosing the kind of reset", lambda: self._jlink.set_reset_strategy(RESET_NORMAL))
         self._call("resetting the target", lambda: self._jlink.reset(halt=False))
 
@@ -230,7 +244,7 @@ class Link:
 
     # Below: how it is done
 
-    def _open(self, serial: int | None) -> None:
+    def _open(self, probe: Selector, tell: Callable[[str], None]) -> None:
         settings = self._settings
         interface = INTERFACES.get(settings.interface)
         if interface is None:
@@ -238,24 +252,8 @@ class Link:
                 f'interface = "{settings.interface}": not known; one of {", ".join(sorted(INTERFACES))}',
                 ExitCode.BAD_INPUT,
             )
-        for command in COMMANDS_BEFORE_OPEN:
-            self._command(command)
-        for command in QUIET_COMMANDS:
-            try:
-                self._command(command)
-            except BoardflashError as lacking:
-                self._note(lacking.message)
-        try:
-            self._jlink.open(serial_no=serial)
-        except (pylink.errors.JLinkException, OSError, ValueError) as failure:
-            # pylink's own lock: another program that uses pylink, but not boardflash, has the probe.
-            if "already open" in str(failure):
-                theirs = Path(tempfile.gettempdir()) / pylink.jlock.JLock.SERIAL_NAME_FMT.format(serial)
-                raise self._error(
-                    f"another program that uses pylink has it; end that (or delete {theirs}, if none runs)",
-                    ExitCode.PROBE_BUSY,
-                ) from failure
-            raise self._error(f"cannot be opened: {failure}", ExitCode.NO_PROBE) from failure
+        self._serial = open_probe(self._jlink, self._dll, self._calls, probe, tell)
+        self._calls.where = f"J-Link {self._serial}"
         if not self._call("choosing the interface", lambda: self._jlink.set_tif(interface)):
             raise self._error(f'interface = "{settings.interface}": this probe does not offer it')
         if settings.under_reset:
@@ -264,13 +262,31 @@ class Link:
                 "choosing the kind of reset", lambda: self._jlink.set_reset_strategy(RESET_UNDER_RESET)
             )
         self._know_device()
-        self._call(
-            f"connecting to {settings.jlink_device} at {settings.speed_khz} kHz",
-            lambda: self._jlink.connect(settings.jlink_device, speed=settings.speed_khz),
-            hint="check the cable, the board's supply and [probe] in the board file",
-        )
-        for command in COMMANDS_AFTER_CONNECT:
-            self._command(command)
+        self._connect()
+        for command in AFTER_CONNECT:
+            send(self._dll, self._calls, command)
+
+    def _connect(self) -> None:
+        settings = self._settings
+        try:
+            self._call(
+                f"connecting to {settings.jlink_device} at {settings.speed_khz} kHz",
+                lambda: self._jlink.connect(settings.jlink_device, speed=settings.speed_khz),
+                hint="check the cable, the board's supply and [probe] in the board file",
+            )
+        except BoardflashError as failure:
+            if not self._asked_to_unlock:
+                raise
+            raise self._error(
+                f"read-out protection of the {settings.jlink_device} is on: the flash can't be read or"
+                " written until it is lifted, which erases the device; boardflash never does that",
+                ExitCode.WRONG_DEVICE,
+            ) from failure
+
+    def _answer_no(self, _title: bytes, _message: bytes, _flags: int) -> int:
+        """The DLL asks whether to unlock a read-protected device, which erases it: always No."""
+        self._asked_to_unlock = True
+        return int(pylink.enums.JLinkFlags.DLG_BUTTON_NO)
 
     def _know_device(self) -> None:
         device = self._settings.jlink_device
@@ -283,25 +299,32 @@ class Link:
                 ExitCode.BAD_INPUT,
             ) from failure
 
-    def _command(self, command: str) -> None:
-        self._call(f'the J-Link command "{command}"', lambda: self._jlink.exec_command(command))
+    def _read(self, address: int, size: int, width: int) -> bytes:
+        buffer = (ctypes.c_uint8 * size)()
+        what = f"reading {size} bytes at {address:#010x}"
+        error = pylink.errors.JLinkReadException
+        self._move(what, size, error, lambda: self._dll.JLINKARM_ReadMemEx(address, size, buffer, width))
+        return bytes(buffer)
 
-    def _read_units(self, address: int, units: int, width: int) -> bytes:
-        read = self._jlink.memory_read32 if width == 4 else self._jlink.memory_read8
-        what = f"reading {units * width} bytes at {address:#010x}"
-        values = self._call(what, lambda: read(address, units))
-        if len(values) != units:
-            raise self._error(f"{what} stopped after {len(values) * width}")
-        return struct.pack(f"<{units}I", *values) if width == 4 else bytes(values)
+    def _write(self, address: int, data: memoryview, width: int) -> None:
+        size = len(data)
+        buffer = (ctypes.c_uint8 * size).from_buffer_copy(data)
+        what = f"writing {size} bytes at {address:#010x}"
+        error = pylink.errors.JLinkWriteException
+        self._move(what, size, error, lambda: self._dll.JLINKARM_WriteMemEx(address, size, buffer, width))
 
-    def _write_units(self, address: int, data: memoryview, width: int) -> None:
-        units = len(data) // width
-        values = struct.unpack(f"<{units}I", data) if width == 4 else data.tolist()
-        write = self._jlink.memory_write32 if width == 4 else self._jlink.memory_write8
-        what = f"writing {len(data)} bytes at {address:#010x}"
-        written = self._call(what, lambda: write(address, values))
-        if written != units:
-            raise self._error(f"{what} stopped after {written * width}")
+    def _move(self, what: str, size: int, error: type[Exception], transfer: Callable[[], int]) -> None:
+        """The DLL answers with the number of bytes, and without an error where it has moved fewer."""
+
+        def checked() -> int:
+            count = transfer()
+            if count < 0:
+                raise error(count)
+            return count
+
+        count = self._call(what, checked)
+        if count != size:
+            raise self._error(f"{what} stopped after {count}")
 
     def _wait_for_halt(self, otherwise: str) -> None:
         limit = self.now() + HALT_TIMEOUT_S
@@ -311,20 +334,10 @@ class Link:
             self.pause(HALT_POLL_S)
 
     def _call(self, what: str, function: Callable[[], T], *, hint: str = "") -> T:
-        said = len(self.messages)
-        try:
-            return function()
-        except (pylink.errors.JLinkException, ValueError, TypeError) as failure:
-            # ValueError: pylink meets an error code that it has no text for.
-            told = "".join(f" ({m.rstrip('.')})" for m in self.messages[said:][:1])
-            text = f"{what} failed: {str(failure).rstrip('.')}{told}"
-            raise self._error(text + (f"; {hint}" if hint else "")) from failure
+        return self._calls.call(what, function, hint=hint)
 
     def _error(self, message: str, code: ExitCode = ExitCode.DEVICE_FAILED) -> BoardflashError:
-        return BoardflashError(message, where=f"J-Link {self._serial}", code=code)
-
-    def _note(self, text: str) -> None:
-        self.messages.append(text.strip())
+        return self._calls.error(message, code)
 
 
 def _accesses(address: int, size: int) -> list[tuple[int, int, int]]:
@@ -335,24 +348,7 @@ def _accesses(address: int, size: int) -> list[tuple[int, int, int]]:
     cuts = []
     if first > address:
         cuts.append((address, first - address, 1))
-    step = WORDS_PER_CALL * 4
-    cuts += [(at, min(step, last - at), 4) for at in range(first, last, step)]
+    cuts += [(at, min(BYTES_PER_CALL, last - at), 4) for at in range(first, last, BYTES_PER_CALL)]
     if end > last:
         cuts.append((last, end - last, 1))
     return cuts
-
-
-def _text(code: int) -> str:
-    try:
-        return str(pylink.enums.JLinkGlobalErrors.to_string(code))
-    except ValueError:
-        return f"error {code}"
-
-
-def _ignore(_text: str) -> None:
-    """The DLL's chatter is kept by `--trace`, not shown."""
-
-
-def _answer_no(_title: bytes, _message: bytes, _flags: int) -> int:
-    """The DLL asks whether to unlock a read-protected device, which erases it: always No."""
-    return int(pylink.enums.JLinkFlags.DLG_BUTTON_NO)

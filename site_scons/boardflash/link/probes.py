@@ -14,11 +14,15 @@ from pathlib import Path
 import pylink
 
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.link.calls import FAILURES, ignore, to_stderr
+from boardflash.link.dll import described, load_dll
 from boardflash.link.jlink import Library, Link, LinkSettings
 from boardflash.link.lock import ProbeLock
 from boardflash.link.replay import ReplayLibrary
+from boardflash.link.selector import Selector, parse
 from boardflash.link.timebase import RealTime, Timebase
 from boardflash.link.trace import TracingLibrary
+from boardflash.link.usbpath import serial_at
 
 TRY_SIM = "PROBE=sim tries the simulated board"
 CONNECTIONS = {pylink.enums.JLinkHost.USB: "USB", pylink.enums.JLinkHost.IP: "IP"}
@@ -48,6 +52,11 @@ def list_probes() -> tuple[ProbeInfo, ...]:
     return _attached(load_dll())
 
 
+def software() -> str:
+    """Which J-Link software answers: its version, and the path of its DLL."""
+    return described(load_dll())
+
+
 def open_link(
     selector: str | None,
     *,
@@ -58,66 +67,35 @@ def open_link(
     under_reset: bool,
     trace: Path | None = None,
     simulation: SimulationChoice | None = None,
+    tell: Callable[[str], None] = to_stderr,
 ) -> Link:
-    """Open the probe that `selector` names and connect.
+    """Open the probe that `selector` names (see selector.py) and connect.
 
-    None or "": the only attached J-Link. "sim" or "sim:SERIAL": a simulated board. Digits: that J-Link.
+    None or "": the only attached J-Link. `tell` hears what the user should know meanwhile.
     """
     settings = LinkSettings(jlink_device, interface, speed_khz, under_reset)
-    kind, _, serial = (selector or "").partition(":")
-    if kind == "sim":
-        choice = simulation or SimulationChoice()
-        return _open_simulated(choice, serial or choice.serial, board_name, settings, trace)
-    if selector and not selector.isdecimal():
-        raise BoardflashError(
-            "not a probe; give a J-Link's serial number, or sim, or sim:SERIAL",
-            where=f"PROBE={selector}",
-            code=ExitCode.NO_PROBE,
-        )
-    return _open_real(load_dll(), selector or None, settings, trace)
+    wanted = parse(selector)
+    if wanted.kind == "sim":
+        return _open_simulated(wanted, simulation or SimulationChoice(), board_name, settings, trace, tell)
+    if wanted.kind == "usb":
+        wanted = Selector("serial", serial_at(wanted.value))
+    return _open_real(load_dll(), wanted, settings, trace, tell)
 
 
 def open_replay(path: Path, *, jlink_device: str, interface: str, speed_khz: int, under_reset: bool) -> Link:
     """The link of a recorded session: the same calls get the same answers, any other is an error."""
     library = ReplayLibrary(path)
-    serial = library.serial
     settings = LinkSettings(jlink_device, interface, speed_khz, under_reset)
-    if not library.simulated:
+    probe = library.probe
+    if probe.kind == "serial":
         _attached(library)  # as the session began
-    return Link(
-        library,
-        serial,
-        settings,
-        by_serial=not library.simulated,
-        timebase=library.time,
-        simulated=library.simulated,
-    )
-
-
-def load_dll() -> Library:
-    """SEGGER's J-Link DLL, wherever it is installed."""
-    try:
-        library = pylink.library.Library()
-    except OSError as failure:
-        raise _no_dll(f"the J-Link DLL cannot be loaded ({failure})") from failure
-    if library.dll() is None:
-        raise _no_dll("no J-Link DLL found")
-    found: Library = library
-    return found
-
-
-def _no_dll(what: str) -> BoardflashError:
-    return BoardflashError(
-        f"{what}; install SEGGER's J-Link software to use a J-Link, or {TRY_SIM}",
-        where="PROBE",
-        code=ExitCode.NO_PROBE,
-    )
+    return Link(library, probe, settings, timebase=library.time, simulated=library.simulated)
 
 
 def _attached(library: Library) -> tuple[ProbeInfo, ...]:
     try:
         found = pylink.JLink(lib=library, **_QUIET).connected_emulators()
-    except (pylink.errors.JLinkException, ValueError) as failure:
+    except FAILURES as failure:
         raise BoardflashError(
             f"the J-Link DLL cannot list its probes: {failure}", where="PROBE", code=ExitCode.NO_PROBE
         ) from failure
@@ -146,66 +124,79 @@ def _choose(probes: tuple[ProbeInfo, ...], wanted: str | None) -> ProbeInfo:
     raise BoardflashError(f"{what}, or {TRY_SIM}", where=where, code=ExitCode.NO_PROBE)
 
 
-def _open_real(library: Library, wanted: str | None, settings: LinkSettings, trace: Path | None) -> Link:
+def _open_real(
+    library: Library,
+    wanted: Selector,
+    settings: LinkSettings,
+    trace: Path | None,
+    tell: Callable[[str], None],
+) -> Link:
     with ExitStack() as undo:
         if trace is not None:
-            library = _traced(library, trace, RealTime(), undo)
-        serial = _choose(_attached(library), wanted).serial
-        undo.callback(ProbeLock(serial).release)
-        return _link(library, int(serial), settings, undo, by_serial=True, timebase=RealTime())
+            library = _traced(library, trace, RealTime(), undo, probe=str(wanted))
+        if wanted.kind in ("serial", "only"):
+            wanted = Selector("serial", _choose(_attached(library), wanted.value or None).serial)
+        undo.callback(ProbeLock(wanted.key).release)
+        return _link(Link(library, wanted, settings, timebase=RealTime(), tell=tell), undo)
 
 
 def _open_simulated(
+    wanted: Selector,
     choice: SimulationChoice,
-    serial: str | None,
     board_name: str,
     settings: LinkSettings,
     trace: Path | None,
+    tell: Callable[[str], None],
 ) -> Link:
     # The one import of the simulation from outside it.
     from boardflash.sim.probe import simulated_probe
 
-    serial = serial or default_serial(board_name)
-    if not serial.isdecimal() or not 0 < int(serial) < 1 << 31:
-        raise BoardflashError(
-            "a serial number is a decimal number, as a J-Link's is",
-            where=f"PROBE=sim:{serial}",
-            code=ExitCode.NO_PROBE,
-        )
+    serial = parse(f"sim:{wanted.value or choice.serial or default_serial(board_name)}").value
     with ExitStack() as undo:
-        undo.callback(ProbeLock(f"sim-{int(serial)}").release)
+        lock = ProbeLock(f"sim-{int(serial)}")
+        undo.callback(lock.release)
         simulated = simulated_probe(choice.twin or board_name, int(serial), choice.faults)
         undo.callback(simulated.close)
         library: Library = simulated.library
         if trace is not None:
-            library = _traced(library, trace, simulated.time, undo, simulated_serial=int(serial))
-        return _link(
-            library, int(serial), settings, undo, by_serial=False, timebase=simulated.time, simulated=True
+            library = _traced(library, trace, simulated.time, undo, probe=f"sim:{serial}", serial=int(serial))
+        link = Link(
+            library,
+            Selector("serial", _choose(_attached(library), serial).serial),
+            settings,
+            timebase=simulated.time,
+            simulated=True,
+            lock_folder=lock.path.parent,
+            tell=tell,
         )
+        return _link(link, undo)
 
 
-def _link(
-    library: Library,
-    serial: int,
-    settings: LinkSettings,
-    undo: ExitStack,
-    *,
-    by_serial: bool,
-    timebase: Timebase,
-    simulated: bool = False,
-) -> Link:
+def _link(link: Link, undo: ExitStack) -> Link:
     """The open link, which from now on owns what `undo` would undo."""
-    link = Link(library, serial, settings, by_serial=by_serial, timebase=timebase, simulated=simulated)
     link.on_close(undo.pop_all().close)
     return link
 
 
 def _traced(
-    library: Library, path: Path, timebase: Timebase, undo: ExitStack, *, simulated_serial: int | None = None
+    library: Library,
+    path: Path,
+    timebase: Timebase,
+    undo: ExitStack,
+    *,
+    probe: str,
+    serial: int | None = None,
 ) -> Library:
+    """`serial` is given for a simulated probe alone."""
     try:
         tracing = TracingLibrary(
-            library, path, timebase, simulated=simulated_serial is not None, serial=simulated_serial
+            library,
+            path,
+            timebase,
+            simulated=serial is not None,
+            serial=serial,
+            probe=probe,
+            software=described(library),
         )
     except OSError as failure:
         raise BoardflashError(f"the trace cannot be written: {failure}", where=str(path)) from failure
@@ -219,13 +210,9 @@ def default_serial(board_name: str) -> str:
     return str(900_000_000 + int.from_bytes(digest, "big") % 100_000_000)
 
 
-def _ignore(_text: str) -> None:
-    """Listing probes shows nothing of the DLL's log."""
-
-
 _QUIET: dict[str, Callable[[str], None]] = {
-    "log": _ignore,
-    "detailed_log": _ignore,
-    "error": _ignore,
-    "warn": _ignore,
+    "log": ignore,
+    "detailed_log": ignore,
+    "error": ignore,
+    "warn": ignore,
 }

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from boardflash.errors import BoardflashError
-from boardflash.link.trace import CALLBACKS, FORMAT, QUESTIONS, describe, pointee
+from boardflash.link.selector import Selector, parse
+from boardflash.link.trace import CALLBACKS, FORMAT, QUESTIONS, UNSECURE, describe, pointee
 
 NO_PROBE = -256
 SHOWN = 160
@@ -30,19 +31,25 @@ class ReplayLibrary:
         header, self._calls = _read(path)
         self.simulated = bool(header.get("simulated"))
         self._serial = header.get("serial")
+        self._asked_for = str(header.get("probe") or "")
         self.time = ReplayTime()
         self._next = 0
         self._deviated = False
         self._answers: dict[str, Any] = dict.fromkeys(QUESTIONS, 0)
-        self._handlers: dict[str, Callable[[bytes], Any]] = {}
+        self._handlers: dict[str, Callable[..., Any]] = {}
         self._functions = _ReplayFunctions(self)
 
     def dll(self) -> _ReplayFunctions:
         return self._functions
 
     @property
+    def probe(self) -> Selector:
+        """The probe that the session was with, and the way to it."""
+        asked = parse(self._asked_for)
+        return asked if asked.kind in ("ip", "tunnel") else Selector("serial", str(self.serial))
+
+    @property
     def serial(self) -> int:
-        """Of the probe that the session was with."""
         if self._serial is not None:
             return int(self._serial)
         chosen = [c["args"][0] for c in self._calls if c["call"] == "JLINKARM_EMU_SelectByUSBSN"]
@@ -75,7 +82,7 @@ class ReplayLibrary:
         if name in CALLBACKS:
             self._handlers[CALLBACKS[name]] = args[0]
         for kind, text in call.get("said", ()):
-            self._handlers[kind](text.encode())
+            self._handlers[kind](*((b"", text.encode(), 0) if kind == UNSECURE else (text.encode(),)))
         for n, written in call.get("wrote", {}).items():
             self._write(pointee(args[int(n)]), written)
         result = call["returns"]

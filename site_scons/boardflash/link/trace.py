@@ -24,8 +24,14 @@ LITERAL_BYTES = 64
 
 QUESTIONS = ("JLINKARM_IsOpen", "JLINKARM_EMU_IsConnected", "JLINKARM_IsConnected")
 
+UNSECURE = "unsecure"  # the question whether to unlock a read-protected device
+
 # Called through these: what the DLL tells the user.
-CALLBACKS = {"JLINKARM_SetErrorOutHandler": "error", "JLINKARM_SetWarnOutHandler": "warning"}
+CALLBACKS = {
+    "JLINKARM_SetErrorOutHandler": "error",
+    "JLINKARM_SetWarnOutHandler": "warning",
+    "JLINK_SetHookUnsecureDialog": UNSECURE,
+}
 
 
 class Library(Protocol):
@@ -36,15 +42,25 @@ class TracingLibrary:
     """A J-Link library that writes down what passes through it."""
 
     def __init__(
-        self, library: Library, path: Path, timebase: Timebase, *, simulated: bool, serial: int | None = None
+        self,
+        library: Library,
+        path: Path,
+        timebase: Timebase,
+        *,
+        simulated: bool,
+        serial: int | None = None,
+        probe: str = "",
+        software: str = "",
     ) -> None:
+        """`probe` is what was asked for, `software` which J-Link software answers."""
         path.parent.mkdir(parents=True, exist_ok=True)
         # A line at a time: the trace of a session that ends in a crash is the one that is wanted.
         self._out = path.open("w", encoding="utf-8", newline="\n", buffering=1)
         self._timebase = timebase
         self._messages: list[list[str]] = []
         self._answers: dict[str, Any] = {}
-        self._put({"boardflash_trace": FORMAT, "serial": serial, "simulated": simulated})
+        head = {"probe": probe, "serial": serial, "simulated": simulated, "software": software}
+        self._put({"boardflash_trace": FORMAT, **head})
         self._functions = _TracedFunctions(library.dll(), self)
 
     def dll(self) -> _TracedFunctions:
@@ -98,7 +114,11 @@ class TracingLibrary:
             self._messages.append([kind, text.decode(errors="replace")])
             handler(text)
 
-        wrapped = type(handler)(heard)
+        def asked(title: bytes, message: bytes, flags: int) -> int:
+            self._messages.append([kind, message.decode(errors="replace")])
+            return int(handler(title, message, flags))
+
+        wrapped = type(handler)(asked if kind == UNSECURE else heard)
         self._functions.keep.append(wrapped)  # the DLL holds only the address
         return wrapped
 
