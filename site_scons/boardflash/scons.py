@@ -26,6 +26,7 @@ import SCons.Errors
 import SCons.Node
 
 from boardflash.errors import BoardflashError, missing_package
+from boardflash.link.selector import parse
 from boardflash.resources import data_dir
 from boardflash.scons_request import (
     Request,
@@ -275,7 +276,7 @@ def probe_node(own: Any, probe: str) -> Any:
 
     Other processes are kept away by the lock that the flasher itself takes.
     """
-    return own.File(f"{own['FLASHBUILD']}/flash/.probe-{(probe or 'only').replace(':', '-')}")
+    return own.File(f"{own['FLASHBUILD']}/flash/.probe-{parse(probe).key}")
 
 
 def own_environment(env: Any) -> Any:

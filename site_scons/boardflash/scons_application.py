@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from boardflash.errors import BoardflashError
+from boardflash.link.selector import parse
 from boardflash.scons import (
     action,
     current_request,
@@ -180,13 +181,11 @@ def _device(
 
 def stamp_folder(env: Any, probe: str, board: str) -> Any:
     """One folder a probe: removing it means "forget this device"."""
-    kind, _, serial = probe.rpartition(":")
     if probe == "sim":
         from boardflash.link.probes import default_serial
 
-        kind, serial = "sim", default_serial(board)
-    name = f"sim-{int(serial)}" if kind == "sim" else str(int(serial)) if serial else "the-only-probe"
-    return env.Dir(f"{env['FLASHBUILD']}/flash/{name}")
+        probe = f"sim:{default_serial(board)}"
+    return env.Dir(f"{env['FLASHBUILD']}/flash/{parse(probe).key}")
 
 
 def _refuse_to_guess(verb: str, request: Request, board: str) -> None:
@@ -202,7 +201,7 @@ def _refuse_to_guess(verb: str, request: Request, board: str) -> None:
 def _refuse_two_on_one(probe: str, board: str, app: str) -> None:
     if probe == "sim":
         return
-    holder = _project.device_of.setdefault(probe, (board, app))
+    holder = _project.device_of.setdefault(parse(probe).key, (board, app))
     if holder[0] != board:
         name = f"PROBE={probe}" if probe else "the only J-Link"
         raise BoardflashError(f"it can't be on {holder[0]} and on {board} at once; say BOARD=", where=name)

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
+from boardflash.link.selector import parse
 
 VARIABLES: tuple[tuple[str, str, str], ...] = (
     ("BOARD", "the board to flash, verify or plan for; several with commas", ""),
     ("APP", "the application; default: the first one that the SConscripts name for the board", ""),
     (
         "PROBE",
-        "a J-Link's serial number, sim or sim:SERIAL; several with commas; default: the only J-Link",
+        "a J-Link's serial number, usb:PATH, ip:HOST[:PORT], tunnel:SERIAL, sim or sim:SERIAL;"
+        " several with commas; default: the only J-Link",
         "",
     ),
     ("REGION", "this region alone (internal or qspi); several with commas", ""),
@@ -44,7 +46,6 @@ _CHOICES = {
 }
 # These go into command lines and folder names, so they are held to what needs no quoting anywhere.
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PROBE = re.compile(r"[0-9]+|sim(:[0-9]+)?")
 _PATH = re.compile(r"[^\x00-\x1f\"'`$;&|<>*?!\\]+")
 
 DEVICE_VERBS = ("flash", "verify")
@@ -110,12 +111,7 @@ def read_request(arguments: Mapping[str, str], targets: Sequence[str], *, questi
         _check(name, values[name], _PATH, "no quotes, and nothing that the shell takes for its own")
     probes = _list(values["PROBE"])
     for probe in probes:
-        _check(
-            "PROBE",
-            probe,
-            _PROBE,
-            "digits, a J-Link's serial number; or sim, or sim:SERIAL",
-        )
+        parse(probe)
     regions = _list(values["REGION"])
     for region in regions:
         _check("REGION", region, _WORD, "a region's name, for instance internal or qspi")

@@ -306,7 +306,8 @@ def _probe(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--probe",
         metavar="PROBE",
-        help="a J-Link's serial number; sim or sim:SERIAL for a simulated board. Default: the only J-Link",
+        help="a J-Link's serial number, usb:PATH, ip:HOST[:PORT] or tunnel:SERIAL; sim or sim:SERIAL for a"
+        " simulated board. Default: the only J-Link",
     )
     group.add_argument(
         "--twin", metavar="NAME", help="sim: which simulated board it is (default: named like the board)"

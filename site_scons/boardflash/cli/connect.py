@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from boardflash.errors import BoardflashError, ExitCode
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
 def connect(arguments: argparse.Namespace, board: Board) -> Link:
     """The link that the command line asks for; the simulation only if it was asked for by name."""
     from boardflash.link.probes import SimulationChoice, open_link
+    from boardflash.link.selector import parse
 
-    simulated = arguments.probe is not None and arguments.probe.partition(":")[0] == "sim"
+    simulated = parse(arguments.probe).kind == "sim"
     for option, given in (("--twin", arguments.twin), ("--fault", arguments.fault)):
         if given and not simulated:
             raise BoardflashError(
                 "it belongs to the simulated board; say --probe sim", where=option, code=ExitCode.USAGE
             )
-    return open_link(
+    link = open_link(
         arguments.probe,
         board_name=board.name,
         jlink_device=board.part.jlink_device,
@@ -32,3 +34,7 @@ def connect(arguments: argparse.Namespace, board: Board) -> Link:
         trace=arguments.trace,
         simulation=SimulationChoice(twin=arguments.twin, faults=dict(arguments.fault)) if simulated else None,
     )
+    if not link.simulated:
+        # On the error stream, beside whatever goes wrong: who reports it is asked for this first.
+        print(f"J-Link {link.serial} ({link.product}), {link.software}", file=sys.stderr, flush=True)
+    return link

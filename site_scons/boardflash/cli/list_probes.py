@@ -8,14 +8,16 @@ from boardflash.cli.output import write_json
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from boardflash.link.probes import list_probes
+    from boardflash.link.probes import list_probes, software
 
     probes = list_probes()
+    told = software()
     if arguments.json is not None:
         write_json(
             arguments.json,
             {
                 "schema": 1,
+                "software": told,
                 "probes": [
                     {"serial": p.serial, "product": p.product, "connection": p.connection} for p in probes
                 ],
@@ -26,4 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{probe.serial}  {probe.product} ({probe.connection})")
     if not probes:
         print("no J-Link is attached; --probe sim is a simulated board")
+    print(told)
     return 0

@@ -107,6 +107,16 @@ class LoaderSession:
 
     def start(self, supply_mv: int = 0) -> None:
         """Reset, download, run, and wait until the loader serves its rings. 0 mV = not measured."""
+        try:
+            self._launch(supply_mv)
+        except BoardflashError as error:
+            # A watchdog, or a finger on the reset button: the core has left its halt before it was started.
+            if error.code != ExitCode.DEVICE_FAILED or self.link.is_halted():
+                raise
+            self._launch(supply_mv)
+        self._wait_ready()
+
+    def _launch(self, supply_mv: int) -> None:
         art, link = self.artefact, self.link
         link.reset_and_halt()
         link.write_memory(art.load_address, art.image)
@@ -130,7 +140,6 @@ class LoaderSession:
         self._submitted = [0] * p.MAILBOX_REGIONS
         self._in_flight = [{} for _ in range(p.MAILBOX_REGIONS)]
         link.go()
-        self._wait_ready()
 
     def _wait_ready(self) -> None:
         deadline = self.link.now() + START_TIMEOUT_S
