@@ -290,14 +290,19 @@ class Link:
 
     def _know_device(self) -> None:
         device = self._settings.jlink_device
-        try:
-            self._jlink.get_device_index(device)
-        except (pylink.errors.JLinkException, ValueError) as failure:
+
+        def index() -> int:
+            try:
+                return int(self._jlink.get_device_index(device))
+            except (pylink.errors.JLinkException, ValueError):
+                return 0  # the DLL's own answer for a name that it does not know
+
+        if self._call("looking the device up", index) <= 0:
             raise self._error(
                 f'this J-Link DLL ({self.dll_version}) knows no device "{device}"; install a newer one, '
                 "or name the device in the board file as the DLL's list has it",
                 ExitCode.BAD_INPUT,
-            ) from failure
+            )
 
     def _read(self, address: int, size: int, width: int) -> bytes:
         buffer = (ctypes.c_uint8 * size)()
