@@ -9,9 +9,9 @@ import pylink
 import pytest
 from fake_target import FLASH, RAM, Connect, FakeTarget
 
-from boardflash.link.jlink import Link
+from boardflash.link.jlink import Link, LinkSettings
 from boardflash.sim.jlink import SimulatedJLink
-from boardflash.sim.jlink_wire import LinkCosts
+from boardflash.sim.jlink_wire import CALL_COSTS, LinkCosts
 
 CLOCK_4MHZ_PS = 250_000
 CALL_PS = 1_000_000_000
@@ -55,6 +55,57 @@ def test_calls_about_the_probe_alone_cost_nothing(link: Link, target: FakeTarget
 
 def test_an_access_to_memory_costs_one_round_trip(link: Link, target: FakeTarget) -> None:
     assert spent(target, lambda: link.write_u32(RAM, 0)) == CALL_PS + 2 * 46 * CLOCK_4MHZ_PS
+
+
+def spent_opening(target: FakeTarget, costs: LinkCosts | None = None) -> tuple[int, int, list[int]]:
+    """What opening and connecting cost, and then a reset, a question whether the core stands, and a start."""
+    jlink = pylink.JLink(
+        lib=SimulatedJLink({1: target}, costs=costs), log=str, detailed_log=str, error=str, warn=str
+    )
+    opening = spent(target, lambda: jlink.open(serial_no=1))
+    jlink.set_tif(pylink.enums.JLinkInterfaces.SWD)
+    dll = jlink._dll
+    jlink.exec_command("SetRestartOnClose = 0")
+    connecting = spent(target, lambda: jlink.exec_command("Device = STM32F746NG"))
+    actions = (dll.JLINKARM_Reset, dll.JLINKARM_IsHalted, lambda: dll.JLINKARM_GoEx(0, 0), dll.JLINKARM_Halt)
+    return opening, connecting, [spent(target, action) for action in actions]
+
+
+def test_control_calls_cost_what_they_cost_in_the_logs(target: FakeTarget) -> None:
+    ms = CALL_PS
+    opening, connecting, (reset, halted, go, halt) = spent_opening(target)
+    assert 114 * ms <= opening <= 131 * ms
+    assert 137 * ms <= connecting <= 234 * ms
+    assert 66 * ms <= reset <= 76 * ms
+    assert 0.7 * ms <= halted == halt <= 2.7 * ms
+    assert 2.8 * ms <= go <= 7.6 * ms
+
+
+def test_flat_costs_by_name(target: FakeTarget) -> None:
+    assert spent_opening(target, CALL_COSTS["flat"]) == (0, CALL_PS, [CALL_PS] * 4)
+    assert CALL_COSTS["real"] == LinkCosts()
+
+
+@pytest.mark.parametrize(
+    ("khz", "real", "flat"),
+    [
+        (4000, 347_826, 347_826),
+        (11_000, 956_521, 956_521),
+        (12_000, 1_000_000, 1_043_478),
+        (15_000, 1_000_000, 1_304_347),
+    ],
+)
+def test_a_probe_moves_a_megabyte_a_second_at_most(
+    target: FakeTarget, connect: Connect, khz: int, real: int, flat: int
+) -> None:
+    """46 clocks a word are what the log of a J-Link V9 shows at 4 MHz; above 11.5 MHz USB is the limit."""
+    size = 128 * 1024
+    for name, rate in (("real", real), ("flat", flat)):
+        link = connect(costs=CALL_COSTS[name], settings=LinkSettings("STM32F746NG", speed_khz=khz))
+        took = spent(target, lambda link=link: link.write_memory(RAM, bytes(size))) - CALL_PS
+        words = size // 4 + size // 1024
+        assert words * 4 / (took / 1e12) == pytest.approx(rate, rel=1e-4)
+        link.close()
 
 
 def test_other_costs_by_option(connect: Connect, target: FakeTarget) -> None:

@@ -132,12 +132,27 @@ def test_faults_have_names() -> None:
     [
         ("gremlins", "", "--fault gremlins: no such fault; there are unplug_at_call, power_cut_at_call, "),
         ("short_read", "x", "--fault short_read=x: expected the number of a call"),
+        ("licence_window_ms", "x", "--fault licence_window_ms=x: expected a time in milliseconds"),
+        ("calls", "2ms", "--fault calls=2ms: there are real, flat"),
     ],
 )
 def test_an_unknown_fault_is_refused(name: str, value: str, message: str) -> None:
     with pytest.raises(BoardflashError) as caught:
         open_sim(simulation=probes.SimulationChoice(faults={name: value}))
     assert str(caught.value).startswith(message)
+
+
+def test_what_calls_cost_has_names() -> None:
+    took = {}
+    for name in ("real", "flat"):
+        with open_sim(simulation=probes.SimulationChoice(faults={"calls": name})) as link:
+            link.reset_and_halt()
+            took[name] = link.now()
+    assert 0.35 < took["real"] < 0.5
+    assert took["flat"] < 0.01
+    with open_sim() as link:
+        link.reset_and_halt()
+        assert link.now() == took["real"]
 
 
 def test_the_supply_is_the_twins(tmp_path: Path) -> None:
