@@ -1,7 +1,8 @@
 """Runs an unmodified pyOCD, in a virtual environment of its own, on a simulated board.
 
-Of its own because pyocd 0.45.1 pins pylink-square below 2 while we need 2. It holds pyOCD and what the
-simulation imports, nothing else. Kept in $BOARDFLASH_PEER_CACHE, else in pytest's cache folder.
+Of its own because pyocd 0.45.1 pins pylink-square below 2, while our own tests run with the newest. It holds
+pyOCD, what the simulation imports, and pytest, with which the tests of the link run on the old pylink there.
+Kept in $BOARDFLASH_PEER_CACHE, else in pytest's cache folder.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 import tomli
 
 PYOCD = "pyocd==0.45.1"
-SIMULATION_NEEDS = ("unicorn", "tomli")
+NEEDED = ("unicorn", "tomli", "pylink-square")
+TESTS_NEED = ("pytest",)
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 INSTALL_SECONDS = 300
@@ -38,10 +40,11 @@ class PyocdRun:
 
 
 def requirements() -> list[str]:
-    """pyOCD, and our own version bounds for what the simulation imports."""
+    """pyOCD, our own version bounds for what the simulation and the link import, and pytest."""
     project = tomli.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    ours = {re.split(r"[<>=!~ ]", spec)[0]: spec for spec in project["dependencies"]}
-    return [PYOCD, *(ours[name] for name in SIMULATION_NEEDS)]
+    specs = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    ours = {re.split(r"[<>=!~ ]", spec)[0]: spec for spec in specs}
+    return [PYOCD, *(ours[name] for name in (*NEEDED, *TESTS_NEED))]
 
 
 def environment(cache: Path) -> Path:
