@@ -1,4 +1,4 @@
-"""The oldest pylink that we take, which is the newest that pyOCD takes: the tests of the link pass with it, too."""
+"""The oldest pylink that we take is the newest that pyOCD takes: the tests of the link pass with it, too."""
 
 from __future__ import annotations
 
