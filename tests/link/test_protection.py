@@ -92,7 +92,7 @@ def test_level_2_has_no_debug_port() -> None:
 
 def test_a_protected_device_replays_from_its_trace(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
-    with pytest.raises(BoardflashError) as recorded:
+    with pytest.raises(BoardflashError, match="read-out protection") as recorded:
         open_with(OPTCR_LEVEL_1, trace=path)
     with pytest.raises(BoardflashError) as again:
         probes.open_replay(path, **SETTINGS)

@@ -68,6 +68,28 @@ def test_sim_and_its_serial_number_are_one_device(project) -> None:
     project.up_to_date("flash", f"PROBE=sim:{default_serial('stm32f746g-disco')}")
 
 
+@pytest.mark.parametrize(
+    ("probe", "folder"),
+    [("ip:lab-3:19021", "ip-lab-3-19021"), ("usb:1-2.3", "usb-1-2.3"), ("tunnel:801012345", "801012345")],
+)
+def test_a_probe_by_address_has_its_own_stamps(project, probe: str, folder: str) -> None:
+    project.run("flash", f"PROBE={probe}")
+    (call,) = project.calls("flash")
+    assert f"--probe={probe}" in call
+    assert (project.folder / "build" / "flash" / folder).is_dir()
+    project.up_to_date("flash", f"PROBE={probe}")
+
+
+def test_a_tunnel_is_one_more_way_to_the_probe_of_that_number(project) -> None:
+    project.run("flash", "PROBE=tunnel:801012345")
+    project.up_to_date("flash", "PROBE=801012345")
+
+
+def test_two_boards_can_not_be_on_one_probe_by_two_ways(monorepo) -> None:
+    line = one_line(monorepo, "flash-acme-panel", "flash-stm32f746g-disco", "PROBE=tunnel:5")
+    assert "PROBE=tunnel:5" in line and "at once" in line
+
+
 def test_each_of_several_probes_has_its_own_report_and_trace(project) -> None:
     project.run("flash", "verify", "PROBE=1,sim:2", "JSON=out/report.json", "TRACE=session.trace")
     for verb in ("flash", "verify"):
