@@ -12,6 +12,7 @@ import psutil
 import pytest
 from fake_target import RAM, FakeTarget
 
+from boardflash.cli import main
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.link import probes, pylink_lock
 from boardflash.link.jlink import Link
@@ -105,6 +106,20 @@ def test_a_session_replays_by_the_way_it_was_made(
     monkeypatch.setattr(probes, "load_dll", lambda: pytest.fail("a replay needs no DLL"))
     settings = {name: value for name, value in SETTINGS.items() if name != "board_name"}
     assert session(probes.open_replay(path, **settings)) == recorded
+
+
+def test_the_trace_of_the_command_line_replays_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the command line tells about probe and software is no call of the session."""
+    path = tmp_path / "trace.jsonl"
+    words = ["reset", "--halt", "--board", "stm32f746g-disco", "--probe", "ip:lab-3", "--trace", str(path)]
+    assert main(words) == 0
+    assert f"J-Link {SERIAL}, J-Link software V9.24\n" in capsys.readouterr().err
+    settings = {name: value for name, value in SETTINGS.items() if name != "board_name"}
+    with probes.open_replay(path, **settings) as link:
+        assert link.software == "J-Link software V9.24"
+        link.reset_and_halt()
 
 
 # pylink's lock

@@ -60,7 +60,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, lis
     monkeypatch.setattr(probes, "load_dll", lambda: SimulatedJLink({801012345: target}))
     monkeypatch.setattr(probes, "RealTime", lambda: _Clock())
     path = tmp_path / "bench" / "trace.jsonl"
-    saw = session(probes.open_link(None, board_name="x", trace=path, **SETTINGS))
+    link = probes.open_link(None, board_name="x", trace=path, **SETTINGS)
+    assert link.software == "J-Link software V9.24"  # asked past the trace
+    saw = session(link)
     monkeypatch.setattr(probes, "load_dll", lambda: pytest.fail("a replay needs no DLL"))
     return path, saw
 

@@ -84,10 +84,21 @@ def test_a_core_that_is_left_halted_keeps_its_watchdogs_frozen(link: Link, targe
 
 
 def test_a_device_without_an_entry_is_left_alone(connect: Connect, target: FakeTarget) -> None:
-    link = connect(settings=LinkSettings("STM32U575ZI"))
-    link.reset_and_halt()
-    assert apb1_fz(target) == 0
-    assert "STM32U5" not in FREEZE
+    for device in ("STM32U575ZI", "STM32H7S3L8"):
+        link = connect(settings=LinkSettings(device))
+        link.reset_and_halt()
+        assert apb1_fz(target) == 0
+        link.close()
+
+
+def test_the_registers_are_those_of_the_family() -> None:
+    def found(device: str) -> set[int]:
+        return {r.address for r in next((v for k, v in FREEZE.items() if device.startswith(k)), ())}
+
+    assert found("STM32F746NG") == found("STM32L476VG") == {0xE004_2008}
+    assert found("STM32WB55RG") == {0xE004_203C}
+    assert found("STM32H743ZI") == {0x5C00_1034, 0x5C00_103C, 0x5C00_1054}
+    assert found("STM32WBA52CG") == found("STM32H7R3L8") == set()
 
 
 def test_starting_a_core_that_runs_is_an_error(link: Link, target: FakeTarget) -> None:

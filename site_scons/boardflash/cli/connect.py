@@ -36,5 +36,5 @@ def connect(arguments: argparse.Namespace, board: Board) -> Link:
     )
     if not link.simulated:
         # On the error stream, beside whatever goes wrong: who reports it is asked for this first.
-        print(f"J-Link {link.serial} ({link.product}), {link.software}", file=sys.stderr, flush=True)
+        print(f"J-Link {link.serial}, {link.software}", file=sys.stderr, flush=True)
     return link

@@ -69,11 +69,13 @@ class Link:
         simulated: bool = False,
         lock_folder: Path | None = None,
         tell: Callable[[str], None] = to_stderr,
+        software: str = "",
     ) -> None:
         """Open the probe and connect. `probe` is a serial number, a tunnel or a network address.
 
         `lock_folder` is where pylink's lock lies (see pylink_lock.py); None: the machine's temporary folder.
-        `tell` hears what the user should know while a call does not return.
+        `tell` hears what the user should know while a call does not return. `software` says which DLL it is,
+        for one that is behind a trace.
         """
         self.simulated = simulated
         self._calls = Calls(f"J-Link {probe}")
@@ -83,7 +85,7 @@ class Link:
         self._closed = False
         self._asked_to_unlock = False
         self._watchdogs = WatchdogFreeze(self, settings.jlink_device)
-        self._library = library
+        self._software = software or described(library)
         self._dll = library.dll()
         self._jlink = self._call(
             "loading the J-Link DLL",
@@ -156,7 +158,7 @@ class Link:
     @property
     def software(self) -> str:
         """The J-Link software that answers: its version, and the path of its DLL."""
-        return described(self._library)
+        return self._software
 
     @property
     def speed_khz(self) -> int:

@@ -89,7 +89,14 @@ def open_replay(path: Path, *, jlink_device: str, interface: str, speed_khz: int
     probe = library.probe
     if probe.kind == "serial":
         _attached(library)  # as the session began
-    return Link(library, probe, settings, timebase=library.time, simulated=library.simulated)
+    return Link(
+        library,
+        probe,
+        settings,
+        timebase=library.time,
+        simulated=library.simulated,
+        software=library.software,
+    )
 
 
 def _attached(library: Library) -> tuple[ProbeInfo, ...]:
@@ -132,12 +139,14 @@ def _open_real(
     tell: Callable[[str], None],
 ) -> Link:
     with ExitStack() as undo:
+        software = described(library)
         if trace is not None:
-            library = _traced(library, trace, RealTime(), undo, probe=str(wanted))
+            library = _traced(library, trace, RealTime(), undo, probe=str(wanted), software=software)
         if wanted.kind in ("serial", "only"):
             wanted = Selector("serial", _choose(_attached(library), wanted.value or None).serial)
         undo.callback(ProbeLock(wanted.key).release)
-        return _link(Link(library, wanted, settings, timebase=RealTime(), tell=tell), undo)
+        link = Link(library, wanted, settings, timebase=RealTime(), tell=tell, software=software)
+        return _link(link, undo)
 
 
 def _open_simulated(
@@ -158,8 +167,17 @@ def _open_simulated(
         simulated = simulated_probe(choice.twin or board_name, int(serial), choice.faults)
         undo.callback(simulated.close)
         library: Library = simulated.library
+        software = described(library)
         if trace is not None:
-            library = _traced(library, trace, simulated.time, undo, probe=f"sim:{serial}", serial=int(serial))
+            library = _traced(
+                library,
+                trace,
+                simulated.time,
+                undo,
+                probe=f"sim:{serial}",
+                software=software,
+                serial=int(serial),
+            )
         link = Link(
             library,
             Selector("serial", _choose(_attached(library), serial).serial),
@@ -168,6 +186,7 @@ def _open_simulated(
             simulated=True,
             lock_folder=lock.path.parent,
             tell=tell,
+            software=software,
         )
         return _link(link, undo)
 
@@ -185,6 +204,7 @@ def _traced(
     undo: ExitStack,
     *,
     probe: str,
+    software: str,
     serial: int | None = None,
 ) -> Library:
     """`serial` is given for a simulated probe alone."""
@@ -196,7 +216,7 @@ def _traced(
             simulated=serial is not None,
             serial=serial,
             probe=probe,
-            software=described(library),
+            software=software,
         )
     except OSError as failure:
         raise BoardflashError(f"the trace cannot be written: {failure}", where=str(path)) from failure

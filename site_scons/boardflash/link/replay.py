@@ -31,6 +31,7 @@ class ReplayLibrary:
         header, self._calls = _read(path)
         self.simulated = bool(header.get("simulated"))
         self._serial = header.get("serial")
+        self.software = str(header.get("software") or "J-Link software of a trace")
         self._asked_for = str(header.get("probe") or "")
         self.time = ReplayTime()
         self._next = 0

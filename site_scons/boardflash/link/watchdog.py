@@ -23,13 +23,15 @@ class FreezeRegister:
 
 _APB1 = (FreezeRegister(0xE004_2008, IWDG_STOP | WWDG_STOP),)
 
-#: By the start of the device's name in J-Link's list.
+#: By the start of the device's name in J-Link's list; the first that fits. H7R and H7S have other offsets.
 FREEZE: dict[str, tuple[FreezeRegister, ...]] = {
     "STM32F4": _APB1,
     "STM32F7": _APB1,
     "STM32G4": _APB1,
     "STM32L4": _APB1,
-    "STM32WB": (FreezeRegister(0xE004_203C, IWDG_STOP | WWDG_STOP),),
+    "STM32WB5": (FreezeRegister(0xE004_203C, IWDG_STOP | WWDG_STOP),),
+    "STM32H7R": (),
+    "STM32H7S": (),
     # APB3FZ1: WWDG1; APB1LFZ1: WWDG2; APB4FZ1: IWDG1, IWDG2.
     "STM32H7": (
         FreezeRegister(0x5C00_1034, 1 << 6),
@@ -50,7 +52,8 @@ class WatchdogFreeze:
 
     def __init__(self, link: Words, device: str) -> None:
         self._link = link
-        self._registers = FREEZE.get(device[:7], ())
+        fitting = (registers for start, registers in FREEZE.items() if device.startswith(start))
+        self._registers = next(fitting, ())
         self._ours: dict[int, int] = {}  # by address; another debugger may have set the rest
 
     def freeze(self) -> None:
