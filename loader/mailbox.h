@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define MAILBOX_MAGIC    0x4D4C4642u /* "BFLM" */
-#define MAILBOX_VERSION  2u
+#define MAILBOX_VERSION  3u
 #define MAILBOX_SLOTS    12u
 #define MAILBOX_REGIONS  2u /* 0 internal, 1 qspi */
 
@@ -34,8 +34,8 @@ enum operation {
     OP_IDENTIFY = 1,    /* qspi: ladder out of any mode, reset, then struct identity at buffer;
                            internal: struct mcu_identity at buffer */
     OP_SFDP = 2,        /* qspi: `length` bytes of SFDP from `address` to buffer */
-    OP_SELECT_CHIP = 3, /* qspi: `argument` = row of the chip table; sets clock, mode, address width, quad
-                           enable, lifts block protection in volatile bits where the chip has them */
+    OP_SELECT_CHIP = 3, /* qspi: `argument` = row of the chip table; sets clock, mode, address width, dummies and
+                           quad enable; result.detail[0] = what of that had to be written, of enum set_up */
     OP_REGISTERS = 4,   /* struct status_registers at buffer */
     OP_DIGEST = 5,      /* BLAKE2s-128 of each piece of address..address+length, cut at multiples of
                            `argument` bytes (the granule); 16 bytes a piece at buffer; result.detail =
@@ -48,7 +48,41 @@ enum operation {
     OP_CHIP_RESET = 11, /* qspi: back to power-up state (66h 99h), controller off */
     OP_COPY = 12,       /* OP_PROGRAM of `length` bytes that are at `argument` in the same region, by way of buffer */
     OP_PROGRAM_LZ4 = 13, /* OP_PROGRAM of the LZ4 block at buffer, which expands to `length` bytes at `argument` */
-    OP_SAMPLE = 14      /* the first word of each `argument` bytes of address..address+length, at buffer */
+    OP_SAMPLE = 14,     /* the first word of each `argument` bytes of address..address+length, at buffer */
+    OP_PROVE = 15,      /* qspi: at buffer `argument` addresses, a word each; SPOT_SIZE bytes at each are read on one
+                           line and in the read mode in use; in place of the address comes enum spot, and above it
+                           a hash of what one line reads */
+    OP_UNPROTECT = 16   /* qspi: lift block protection, in volatile bits where the chip has them; result.detail[0] =
+                           what had to be lifted, of enum set_up */
+};
+
+/* How the QSPI chip is read or programmed: bits 15:8 of the operation. */
+#define WAY_SHIFT      8u
+#define OPERATION_MASK 0xFFu
+
+enum way {
+    WAY_MODE = 0,     /* the chip's read and program commands, at its clock */
+    WAY_ONE_LINE = 1, /* 03h and 02h (13h and 12h where four address bytes have opcodes of their own), slow */
+    WAY_BOTH = 2,     /* OP_READ, OP_BLANK_CHECK: on one line, and compared with the mode's; STATUS_UNPROVED */
+    WAY_THREE = 3     /* OP_READ: on one line with three address bytes: the chip's first 16 MiB */
+};
+
+#define SPOT_SIZE       64u /* bytes */
+#define SPOT_HASH_SHIFT 2u
+
+enum spot {
+    SPOT_BLANK = 0,   /* all FFh or all 00h, both ways: proves nothing */
+    SPOT_PROVED = 1,
+    SPOT_DIFFERS = 2, /* the mode reads other bytes than one line */
+    SPOT_WIDTH = 3    /* three and four address bytes read different bytes on one line */
+};
+
+enum set_up {
+    SET_QUAD_ENABLE = 1,  /* in the chip's non-volatile register */
+    SET_DUMMIES = 2,      /* volatile */
+    SET_ADDRESS_MODE = 4,
+    SET_PROTECTION = 8,   /* protection bits of status registers were cleared */
+    SET_BLOCK_LOCKS = 16  /* the opcode that clears all block locks was sent */
 };
 
 enum status {
@@ -64,7 +98,8 @@ enum status {
     STATUS_VERIFY = 9,
     STATUS_CONTROLLER = 10,   /* transfer error or stuck BUSY in the controller */
     STATUS_NOT_SELECTED = 11, /* a flash operation before OP_SELECT_CHIP */
-    STATUS_WRITE_ENABLE = 12  /* WEL did not set */
+    STATUS_WRITE_ENABLE = 12, /* WEL did not set */
+    STATUS_UNPROVED = 13      /* the read mode in use reads other bytes than one line */
 };
 
 struct command {
@@ -128,6 +163,7 @@ struct mailbox {
     struct mailbox_head head;
     uint32_t worked_us[MAILBOX_REGIONS];   /* the memory was being erased and programmed, */
     uint32_t starved_us[MAILBOX_REGIONS];  /* and stood still in between, for want of the next command */
+    uint32_t proved_us[MAILBOX_REGIONS];   /* was read in two ways, to prove the one */
     uint32_t acknowledge[MAILBOX_REGIONS]; /* written by the host */
     uint32_t supply_mv;                    /* written by the host before the start: what the probe measured */
     struct fault_record fault;

@@ -48,6 +48,7 @@ static volatile struct command *slot_of(uint32_t region)
 
 static bool is_change(uint32_t operation)
 {
+	operation &= OPERATION_MASK;
 	return operation == OP_ERASE || operation == OP_PROGRAM || operation == OP_COPY || operation == OP_PROGRAM_LZ4;
 }
 
@@ -62,7 +63,8 @@ static void take(uint32_t region)
 	}
 	rings[region].since = now;
 
-	job->operation = command->operation;
+	job->operation = command->operation & OPERATION_MASK;
+	job->way = (enum way)(command->operation >> WAY_SHIFT);
 	job->address = command->address;
 	job->length = command->length;
 	job->buffer = (uint8_t *)(uintptr_t)command->buffer;
@@ -94,6 +96,9 @@ static void finish(uint32_t region)
 	rings[region].changed = is_change(job->operation);
 	if (rings[region].changed) {
 		bf_mailbox.worked_us[region] += now - rings[region].since;
+	}
+	if (job->way == WAY_BOTH || job->operation == OP_PROVE) {
+		bf_mailbox.proved_us[region] += now - rings[region].since;
 	}
 	rings[region].since = now;
 	command->status = job->status;

@@ -30,8 +30,11 @@ void nor_begin_identify(void); /* slow clock, one line: for a chip that is not k
 void nor_leave_modes(void);    /* continuous read, QPI, deep power-down */
 void nor_reset(void);          /* 66h 99h */
 
-/* Quad enable, address width, dummy count, protection: all that OP_SELECT_CHIP does. */
-enum status nor_select(const struct chip *chip, struct nor_registers *seen);
+/* Quad enable, address width, dummy count: all that OP_SELECT_CHIP does. `set`: enum set_up of what had to be written. */
+enum status nor_select(const struct chip *chip, struct nor_registers *seen, uint32_t *set);
+/* Clears the protection bits, volatile where the chip can; the slow clock must be set. */
+enum status nor_unprotect(const struct chip *chip, struct nor_registers *seen, uint32_t *set);
+void nor_switch_address_mode(const struct chip *chip, bool four);
 
 bool nor_write_enable(struct nor_registers *seen); /* false: WEL did not set */
 /* Wait by hardware polling for the end of what was begun. */

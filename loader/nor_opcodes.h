@@ -3,6 +3,7 @@
 #define BOARDFLASH_NOR_OPCODES_H
 
 #define NOR_WRITE_STATUS1      0x01u
+#define NOR_READ               0x03u
 #define NOR_WRITE_DISABLE      0x04u
 #define NOR_READ_STATUS1       0x05u
 #define NOR_WRITE_ENABLE       0x06u

@@ -69,23 +69,25 @@ static void write_both(const struct chip *chip, bool to_volatile, uint8_t status
 	(void)read_both(chip, seen);
 }
 
-static bool enable_quad(const struct chip *chip, struct nor_registers *seen)
+static bool enable_quad(const struct chip *chip, struct nor_registers *seen, uint32_t *set)
 {
 	uint8_t bit1 = chip->quad_enable1;
 	uint8_t bit2 = chip->quad_enable2;
 
 	if (!read_both(chip, seen) || (seen->status1 & bit1) != bit1 || (seen->status2 & bit2) != bit2) {
+		*set |= SET_QUAD_ENABLE;
 		write_both(chip, false, seen->status1 | bit1, seen->status2 | bit2, seen);
 	}
 	return (seen->status1 & bit1) == bit1 && (seen->status2 & bit2) == bit2;
 }
 
 /* SR3 (Winbond WPS) has a read and a write of its own. */
-static bool lift_status3(const struct chip *chip, struct nor_registers *seen)
+static bool lift_status3(const struct chip *chip, struct nor_registers *seen, uint32_t *set)
 {
 	uint8_t value = nor_register(NOR_READ_STATUS3);
 
 	if ((value & chip->protect3) != 0) {
+		*set |= SET_PROTECTION;
 		value &= (uint8_t)~chip->protect3;
 		write_status(chip, true, NOR_WRITE_STATUS3, &value, 1);
 		seen->status2 = nor_register(NOR_READ_STATUS3);
@@ -94,26 +96,28 @@ static bool lift_status3(const struct chip *chip, struct nor_registers *seen)
 	return true;
 }
 
-static bool lift_protection(const struct chip *chip, struct nor_registers *seen)
+static bool lift_protection(const struct chip *chip, struct nor_registers *seen, uint32_t *set)
 {
 	uint8_t keep1 = (uint8_t)~chip->protect1;
 	uint8_t keep2 = (uint8_t)~chip->protect2;
 
 	(void)read_both(chip, seen);
 	if ((seen->status1 & chip->protect1) != 0 || (seen->status2 & chip->protect2) != 0) {
+		*set |= SET_PROTECTION;
 		write_both(chip, true, seen->status1 & keep1, seen->status2 & keep2, seen);
 	}
 	if ((seen->status1 & chip->protect1) != 0 || (seen->status2 & chip->protect2) != 0) {
 		return false;
 	}
 	if (chip->unlock != OPCODE_NONE) {
+		*set |= SET_BLOCK_LOCKS;
 		nor_command(NOR_WRITE_ENABLE);
 		nor_command(chip->unlock);
 	}
-	return chip->protect3 == 0 || lift_status3(chip, seen);
+	return chip->protect3 == 0 || lift_status3(chip, seen, set);
 }
 
-static void switch_address_mode(const struct chip *chip, bool four)
+void nor_switch_address_mode(const struct chip *chip, bool four)
 {
 	if (chip->enter_4byte == ENTER_4BYTE_WREN_B7) {
 		nor_command(NOR_WRITE_ENABLE);
@@ -127,7 +131,7 @@ static void switch_address_mode(const struct chip *chip, bool four)
 /* After its reset a chip is in the mode of its non-volatile default; where a register tells which, it is asked.
  * Commands with four address bytes of their own work in both.
  */
-static bool set_address_mode(const struct chip *chip, struct nor_registers *seen)
+static bool set_address_mode(const struct chip *chip, struct nor_registers *seen, uint32_t *set)
 {
 	bool four = chip->address_bytes == 4u;
 
@@ -136,7 +140,8 @@ static bool set_address_mode(const struct chip *chip, struct nor_registers *seen
 	}
 	if (chip->mode_register == OPCODE_NONE) {
 		if (four) {
-			switch_address_mode(chip, true);
+			*set |= SET_ADDRESS_MODE;
+			nor_switch_address_mode(chip, true);
 		}
 		return true;
 	}
@@ -145,13 +150,14 @@ static bool set_address_mode(const struct chip *chip, struct nor_registers *seen
 		if (((seen->status2 & chip->mode_mask) != 0) == four) {
 			return true;
 		}
-		switch_address_mode(chip, four);
+		*set |= SET_ADDRESS_MODE;
+		nor_switch_address_mode(chip, four);
 	}
 	return ((nor_register(chip->mode_register) & chip->mode_mask) != 0) == four;
 }
 
 /* Micron: the dummy count, XIP and wrap of reads stand in the volatile configuration register. */
-static bool set_dummies(const struct chip *chip, struct nor_registers *seen)
+static bool set_dummies(const struct chip *chip, struct nor_registers *seen, uint32_t *set)
 {
 	uint8_t wanted;
 
@@ -162,6 +168,7 @@ static bool set_dummies(const struct chip *chip, struct nor_registers *seen)
 	wanted = (uint8_t)((seen->status2 & ~NOR_VCR_DUMMY_MASK) | NOR_VCR_XIP_OFF | NOR_VCR_WRAP_NONE |
 	                   ((uint32_t)chip->read_dummies << NOR_VCR_DUMMY_SHIFT));
 	if (seen->status2 != wanted) {
+		*set |= SET_DUMMIES;
 		nor_command(NOR_WRITE_ENABLE);
 		write_register(NOR_WRITE_VOLATILE, &wanted, 1);
 		wait_idle(chip);
@@ -170,22 +177,24 @@ static bool set_dummies(const struct chip *chip, struct nor_registers *seen)
 	return seen->status2 == wanted;
 }
 
-enum status nor_select(const struct chip *chip, struct nor_registers *seen)
+enum status nor_select(const struct chip *chip, struct nor_registers *seen, uint32_t *set)
 {
 	if (chip->flag_status) {
 		/* errors of an earlier session block every further program until they are cleared */
 		nor_command(NOR_CLEAR_FLAG_STATUS);
 	}
-	if (!enable_quad(chip, seen)) {
+	if (!enable_quad(chip, seen, set)) {
 		return STATUS_QUAD_ENABLE;
 	}
-	if (!lift_protection(chip, seen)) {
-		return STATUS_PROTECTED;
-	}
-	if (!set_address_mode(chip, seen) || !set_dummies(chip, seen)) {
+	if (!set_address_mode(chip, seen, set) || !set_dummies(chip, seen, set)) {
 		return STATUS_CONTROLLER;
 	}
 	controller_configure(&chip->timing);
 	controller_four_lines(chip->uses_four_lines);
 	return STATUS_OK;
+}
+
+enum status nor_unprotect(const struct chip *chip, struct nor_registers *seen, uint32_t *set)
+{
+	return lift_protection(chip, seen, set) ? STATUS_OK : STATUS_PROTECTED;
 }

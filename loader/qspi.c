@@ -5,6 +5,7 @@
 #include "region.h"
 #include "scan.h"
 #include "time.h"
+#include "ways.h"
 
 #define RESET_SETTLE_MS 1000u /* longest recovery from a reset that we know (MT25QL512 after an erase) */
 
@@ -15,6 +16,8 @@ enum step {
 	STEP_BUSY_AFTER_LADDER, /* the same, seen only now that the chip is out of its mode */
 	STEP_RESET,             /* identify: waiting for the chip to be ready after its reset */
 	STEP_SCAN,
+	STEP_BOTH,    /* read or blank check, block by block in two ways */
+	STEP_PROVE,
 	STEP_ERASE,
 	STEP_PAGE,    /* program: find the next page that is not blank, and start it */
 	STEP_PROGRAM, /* the chip programs a page */
@@ -164,11 +167,18 @@ static enum progress begin_select(struct job *job)
 	}
 	chip = NULL;
 	nor_begin_identify();
-	status = nor_select(&board_chips[job->argument], &seen);
+	status = nor_select(&board_chips[job->argument], &seen, &job->detail[0]);
 	if (status == STATUS_OK) {
 		chip = &board_chips[job->argument];
+		ways_start(chip);
 	}
 	return end(job, status);
+}
+
+static enum progress unprotect(struct job *job)
+{
+	ways_use(WAY_ONE_LINE);
+	return end(job, nor_unprotect(chip, &seen, &job->detail[0]));
 }
 
 static bool holds(uint32_t address, uint32_t length)
@@ -188,8 +198,57 @@ static enum progress begin_scan(struct job *job)
 		return fail(job, STATUS_BAD_COMMAND, job->address);
 	}
 	scan_begin(&scan, job);
-	controller_read_begin(chip->read_form, job->address - QSPI_WINDOW, job->length, &scan.source);
+	if (job->way == WAY_BOTH) {
+		done = 0;
+		step = STEP_BOTH;
+		return PROGRESS_RUNNING;
+	}
+	controller_read_begin(ways_read_form(), job->address - QSPI_WINDOW, job->length, &scan.source);
 	step = STEP_SCAN;
+	return PROGRESS_RUNNING;
+}
+
+/* A block is read both ways, then taken from memory by the scan of the command. */
+static enum progress poll_both(struct job *job)
+{
+	uint32_t block[WAYS_BLOCK / sizeof(uint32_t)];
+	uint32_t offset = job->address + done - QSPI_WINDOW;
+	uint32_t length = scan_block(&scan, job);
+	uint32_t same_to = ways_compare(offset, (uint8_t *)block, length);
+	enum progress progress;
+
+	if (controller_failed()) {
+		return fail(job, STATUS_CONTROLLER, QSPI_WINDOW + offset);
+	}
+	if (same_to != offset + length) {
+		return fail(job, STATUS_UNPROVED, QSPI_WINDOW + same_to);
+	}
+	done += length;
+	progress = scan_take(&scan, job, (const uint8_t *)block, length);
+	return (progress == PROGRESS_DONE) ? end(job, STATUS_OK) : progress;
+}
+
+static enum progress begin_prove(void)
+{
+	done = 0;
+	step = STEP_PROVE;
+	return PROGRESS_RUNNING;
+}
+
+static enum progress poll_prove(struct job *job)
+{
+	uint8_t *word = job->buffer + sizeof(uint32_t) * done;
+	uint32_t address;
+
+	if (done == job->argument) {
+		return end(job, STATUS_OK);
+	}
+	address = load32(word);
+	if (!holds(address, SPOT_SIZE)) {
+		return fail(job, STATUS_BAD_COMMAND, address);
+	}
+	store32(word, ways_prove(address - QSPI_WINDOW));
+	done++;
 	return PROGRESS_RUNNING;
 }
 
@@ -330,7 +389,7 @@ static enum progress begin_page(struct job *job)
 		done += page;
 		return PROGRESS_RUNNING;
 	}
-	progress = begin_change(job, chip->program_form, address, job->buffer + done, page, STEP_PROGRAM,
+	progress = begin_change(job, ways_program_form(), address, job->buffer + done, page, STEP_PROGRAM,
 	                        chip->program_max_ms);
 	/* The chip is busy now: time to expand the next page. */
 	next = done + page + chip->page_size;
@@ -364,6 +423,9 @@ enum progress qspi_begin(struct job *job)
 	seen.status1 = 0;
 	seen.status2 = 0;
 	(void)controller_failed();
+	if (chip != NULL) {
+		ways_use(job->way);
+	}
 	switch (job->operation) {
 	case OP_IDENTIFY:
 		return begin_identify();
@@ -400,6 +462,10 @@ enum progress qspi_begin(struct job *job)
 		return begin_copy(job);
 	case OP_SAMPLE:
 		return sample(job);
+	case OP_PROVE:
+		return begin_prove();
+	case OP_UNPROTECT:
+		return unprotect(job);
 	default:
 		return fail(job, STATUS_BAD_COMMAND, job->address);
 	}
@@ -433,6 +499,10 @@ enum progress qspi_poll(struct job *job)
 		return poll_reset(job);
 	case STEP_SCAN:
 		return poll_scan(job);
+	case STEP_BOTH:
+		return poll_both(job);
+	case STEP_PROVE:
+		return poll_prove(job);
 	case STEP_ERASE:
 		return poll_erase(job);
 	case STEP_PAGE:

@@ -15,6 +15,7 @@ enum progress {
 /* A command in work, copied out of its slot, and what becomes of it. */
 struct job {
 	uint32_t operation;
+	enum way way;
 	uint32_t address;
 	uint32_t length;
 	uint8_t *buffer;

@@ -176,26 +176,51 @@ bool scan_is_blank(const uint8_t *bytes, uint32_t length)
 	return true;
 }
 
+static enum progress take_blank(struct scan *scan, struct job *job, const uint8_t *bytes, uint32_t length)
+{
+	scan->blank = scan->blank && scan_is_blank(bytes, length);
+	advance(scan, length);
+	if (scan->piece_left == 0) {
+		*scan->out++ = scan->blank ? 1 : 0;
+		scan->blank = true;
+		if (scan->left == 0) {
+			return job_end(job, STATUS_OK);
+		}
+		next_piece(scan);
+	}
+	return PROGRESS_RUNNING;
+}
+
 static enum progress blank_step(struct scan *scan, struct job *job)
 {
-	for (uint32_t i = 0; i < step_blocks; i++) {
+	enum progress progress = PROGRESS_RUNNING;
+
+	for (uint32_t i = 0; i < step_blocks && progress == PROGRESS_RUNNING; i++) {
 		uint32_t length = smaller(scan->piece_left, BLAKE2S_BLOCK);
 
 		if (!fetch(scan, length)) {
 			return job_fail(job, STATUS_CONTROLLER, scan->address);
 		}
-		scan->blank = scan->blank && scan_is_blank((const uint8_t *)scan->block[scan->current], length);
-		advance(scan, length);
-		if (scan->piece_left == 0) {
-			*scan->out++ = scan->blank ? 1 : 0;
-			scan->blank = true;
-			if (scan->left == 0) {
-				return job_end(job, STATUS_OK);
-			}
-			next_piece(scan);
-		}
+		progress = take_blank(scan, job, (const uint8_t *)scan->block[scan->current], length);
 	}
-	return PROGRESS_RUNNING;
+	return progress;
+}
+
+uint32_t scan_block(const struct scan *scan, const struct job *job)
+{
+	return smaller((job->operation == OP_BLANK_CHECK) ? scan->piece_left : scan->left, BLAKE2S_BLOCK);
+}
+
+enum progress scan_take(struct scan *scan, struct job *job, const uint8_t *bytes, uint32_t length)
+{
+	if (job->operation == OP_BLANK_CHECK) {
+		return take_blank(scan, job, bytes, length);
+	}
+	for (uint32_t i = 0; i < length; i++) {
+		*scan->out++ = bytes[i];
+	}
+	scan->left -= length;
+	return (scan->left == 0) ? job_end(job, STATUS_OK) : PROGRESS_RUNNING;
 }
 
 static enum progress verify_step(struct scan *scan, struct job *job)

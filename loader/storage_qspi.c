@@ -82,6 +82,15 @@ static uint32_t find_row(void)
 	return NO_CHIP;
 }
 
+/* A host that calls Init is going to program; one that only maps the window does no harm by it. */
+static bool select_row(uint32_t row)
+{
+	uint32_t set = 0;
+
+	return nor_select(&board_chips[row], &seen, &set) == STATUS_OK &&
+	       nor_unprotect(&board_chips[row], &seen, &set) == STATUS_OK;
+}
+
 bool storage_open(void)
 {
 	uint32_t row;
@@ -99,7 +108,7 @@ bool storage_open(void)
 		return false;
 	}
 	row = find_row();
-	if (row == NO_CHIP || nor_select(&board_chips[row], &seen) != STATUS_OK || controller_failed()) {
+	if (row == NO_CHIP || !select_row(row) || controller_failed()) {
 		return false;
 	}
 	chip = &board_chips[row];

@@ -11,6 +11,7 @@ from typing import Any
 
 from boardflash.description.amend import apply_assumed
 from boardflash.description.model import (
+    ONE_LINE_HZ_MAX,
     BlockProtection,
     Chip,
     EraseCommand,
@@ -48,9 +49,12 @@ CHIP_KEYS = (
     "unlock_opcode",
     "clear_only_program",
     "sfdp_sha256",
+    "one_line_hz_max",
+    "stacked_dies",
 )
 _READ_LINES = ("1-1-1", "1-1-2", "1-2-2", "1-1-4", "1-4-4")
 _ENTER_4BYTE = ("none", "B7", "WREN_B7")
+_OWN_DENSITY_CODES = (0x1F,)  # Adesto: in the second byte
 _DAY_MS = 86_400_000  # no erase takes a day; keeps times in 32 bits
 
 
@@ -81,12 +85,15 @@ def parse_chip(data: Mapping[str, Any], file: str, stem: str | None) -> Chip:
     sha = top.text("sfdp_sha256", "")
     if sha and not re.fullmatch(r"[0-9a-f]{64}", sha):
         top.fail("sfdp_sha256", "expected 64 lower-case hexadecimal digits")
+    ids = _jedec_ids(top)
+    dies = top.integer("stacked_dies", 1, 4, 1)
+    _check_density(top, ids, size, dies)
     return Chip(
         name=name,
         file=file,
         vendor=top.text("vendor"),
         title=top.text("title", name),
-        jedec_ids=_jedec_ids(top),
+        jedec_ids=ids,
         size=size,
         page_size=page,
         quad_enable=quad,
@@ -110,6 +117,8 @@ def parse_chip(data: Mapping[str, Any], file: str, stem: str | None) -> Chip:
         volatile_status=top.boolean("volatile_status", False),
         address_mode=_address_mode(top),
         fail_status=_fail_status(top),
+        stacked_dies=dies,
+        one_line_hz_max=top.integer("one_line_hz_max", 1_000_000, 100_000_000, ONE_LINE_HZ_MAX),
         unlock_opcode=top.integer("unlock_opcode", 1, 255) if "unlock_opcode" in top else None,
     )
 
@@ -139,6 +148,25 @@ def _jedec_ids(top: Table) -> tuple[bytes, ...]:
     if len(set(ids)) != len(ids):
         top.fail("jedec_id", "an ID stands there twice")
     return tuple(ids)
+
+
+def _check_density(top: Table, ids: tuple[bytes, ...], size: int, dies: int) -> None:
+    """The third ID byte is log2 of the size in bytes; many vendors go on from 64 MiB with 20h, 21h, 22h.
+
+    So it is in all IDs that we know the size of, but for codes of their own (Adesto, SST26, Macronix' 1.8 V
+    parts), which say nothing here, and for stacks of dies (GD25S512MD, MT25TL01G).
+    """
+    for jedec in ids:
+        code = jedec[2]
+        if jedec[0] in _OWN_DENSITY_CODES:
+            continue
+        said = 1 << code if 0x10 <= code <= 0x1C else 1 << (code - 6) if 0x20 <= code <= 0x22 else 0
+        if said and said * dies != size:
+            top.fail(
+                "size",
+                f"{size} bytes, but the JEDEC ID {jedec.hex(' ').upper()} tells {said}; a chip that takes"
+                " addresses beyond its end wraps. For a stack of dies give stacked_dies",
+            )
 
 
 def _lines(table: Table, known: tuple[str, ...]) -> Lines:

@@ -13,6 +13,8 @@ from enum import Enum
 #: A field that is left out of plans and digests while it has its default: older ones, made without it, stay
 #: good.
 OPTIONAL = {"optional": True}
+#: Where a chip file does not say how fast 03h may be: every chip that we know answers it at that.
+ONE_LINE_HZ_MAX = 10_000_000
 
 
 class QuadEnable(str, Enum):
@@ -128,6 +130,8 @@ class Chip:
     volatile_status: bool = False  # 50h makes the next status write volatile
     address_mode: RegisterBits | None = None  # set while the chip takes four address bytes; None = not known
     fail_status: FailBits | None = None  # Macronix: security register, 2Bh
+    one_line_hz_max: int = field(default=ONE_LINE_HZ_MAX, metadata=OPTIONAL)  # of 03h, where reads are proved
+    stacked_dies: int = field(default=1, metadata=OPTIONAL)  # 9Fh tells the density of one of them
     unlock_opcode: int | None = None  # after 06h, clears all block locks (SST26: all set from power-up on)
 
 

@@ -18,7 +18,7 @@ from .protocol import MAILBOX_VERSION
 ABOUT_SECTION = ".boardflash"
 SYMBOLS = ("bf_entry", "bf_vectors", "bf_mailbox", "bf_buffers_start", "bf_buffers_end", "bf_stack_top")
 DIGEST = "bf_digest"
-CODE_LIMIT = 12 * 1024  # code and mailbox; stack and data come on top, the rest of the RAM is buffers
+CODE_LIMIT = 14 * 1024  # code and mailbox; stack and data come on top, the rest of the RAM is buffers
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ CORE_SOURCES = (
     "internal.c",
     "runtime.c",
 )
-QSPI_SOURCES = ("qspi.c", "nor.c", "nor_bus.c", "nor_select.c")
+QSPI_SOURCES = ("qspi.c", "nor.c", "nor_bus.c", "nor_select.c", "ways.c")
 NO_QSPI_SOURCES = ("qspi_absent.c", "window.c")
 
 CFLAGS = (

@@ -9,16 +9,20 @@ from __future__ import annotations
 import hashlib
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 MAILBOX_MAGIC = 0x4D4C4642
-MAILBOX_VERSION = 2
+MAILBOX_VERSION = 3
 MAILBOX_SLOTS = 12
 MAILBOX_REGIONS = 2
 
 REGION_INTERNAL = 0
 REGION_QSPI = 1
 REGION_NUMBERS = {"internal": REGION_INTERNAL, "qspi": REGION_QSPI}
+
+WAY_SHIFT = 8  # in the operation word
+SPOT_SIZE = 64  # bytes
+SPOT_HASH_SHIFT = 2  # in the word of a spot, above its verdict
 
 DIGEST_SIZE = 16  # BLAKE2s with a 128-bit digest, unkeyed: hashlib.blake2s(digest_size=16)
 MASK32 = 0xFFFF_FFFF
@@ -46,6 +50,34 @@ class Operation(IntEnum):
     COPY = 12
     PROGRAM_LZ4 = 13
     SAMPLE = 14
+    PROVE = 15
+    UNPROTECT = 16
+
+
+class Way(IntEnum):
+    """How the QSPI chip is read or programmed."""
+
+    MODE = 0  # by the chip's read and program commands
+    ONE_LINE = 1  # 03h and 02h, or 13h and 12h, slow
+    BOTH = 2  # on one line, and compared with the mode's
+    THREE = 3  # on one line with three address bytes
+
+
+class Spot(IntEnum):
+    BLANK = 0  # all FFh or all 00h, both ways: proves nothing
+    PROVED = 1
+    DIFFERS = 2  # the mode reads other bytes than one line
+    WIDTH = 3  # three and four address bytes read different bytes on one line
+
+
+class SetUp(IntFlag):
+    """What had to be written into the chip's registers."""
+
+    QUAD_ENABLE = 1  # non-volatile
+    DUMMIES = 2
+    ADDRESS_MODE = 4
+    PROTECTION = 8
+    BLOCK_LOCKS = 16
 
 
 class Status(IntEnum):
@@ -62,6 +94,7 @@ class Status(IntEnum):
     CONTROLLER = 10
     NOT_SELECTED = 11
     WRITE_ENABLE = 12
+    UNPROVED = 13
 
 
 STATUS_TEXT = {
@@ -78,18 +111,19 @@ STATUS_TEXT = {
     Status.CONTROLLER: "the flash controller reports a transfer error or stays busy",
     Status.NOT_SELECTED: "no chip has been selected",
     Status.WRITE_ENABLE: "the chip did not take the write enable command",
+    Status.UNPROVED: "the read mode in use reads other bytes than one line",
 }
 
 # Offsets in struct mailbox
 HEAD_OFFSET = 0
 HEAD_LAYOUT = struct.Struct("<4I2I2II")
 WORKED_OFFSET = 36
-WORKED_LAYOUT = struct.Struct("<2I2I")  # and starved_us
-ACKNOWLEDGE_OFFSET = 52
-SUPPLY_OFFSET = 60
-FAULT_OFFSET = 64
+WORKED_LAYOUT = struct.Struct("<2I2I2I")  # and starved_us, proved_us
+ACKNOWLEDGE_OFFSET = 60
+SUPPLY_OFFSET = 68
+FAULT_OFFSET = 72
 FAULT_LAYOUT = struct.Struct("<6I")
-SLOTS_OFFSET = 88
+SLOTS_OFFSET = 96
 COMMAND_SIZE = 56
 COMMAND_LAYOUT = struct.Struct("<24x8I")  # what the host writes; the loader's part starts as zeros
 RESULT_OFFSET = 0  # in struct command
@@ -117,11 +151,12 @@ class Command:
     argument: int = 0  # row of the chip table, granule, source of a copy, or where an LZ4 block expands to
     marker_at: int = 0  # where `marker` comes when the data have come; 0: they are there
     marker: int = 0  # see `marker_of`
+    way: Way = Way.MODE
 
     def pack(self, ticket: int) -> bytes:
         """A whole slot; its last word hands the command over."""
         return COMMAND_LAYOUT.pack(
-            self.operation,
+            self.operation | self.way << WAY_SHIFT,
             self.address,
             self.length,
             self.buffer,

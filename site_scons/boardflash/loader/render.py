@@ -43,6 +43,7 @@ QUAD_ENABLE = {
     QuadEnable.S2B1V6: (0x00, 0x02, 0x35, 0x31),
     QuadEnable.S2B7: (0x00, 0x80, 0x3F, 0x3E),
 }
+READ, PROGRAM = 0x03, 0x02  # on one line: every chip has them
 READ_FLAG_STATUS, READ_STATUS3, READ_VOLATILE = 0x70, 0x15, 0x85  # loader/nor_opcodes.h
 ENTER_4BYTE = {"none": "ENTER_4BYTE_NONE", "B7": "ENTER_4BYTE_B7", "WREN_B7": "ENTER_4BYTE_WREN_B7"}
 
@@ -180,7 +181,7 @@ def _pin(board: Board, pin: PinUse) -> Mapping[str, str | int]:
 def _chip(board: Board, chip: Chip) -> Mapping[str, Any]:
     return {
         "name": chip.name,
-        "fields": {**_commands(chip), **_quad_enable(chip.quad_enable), **_quirks(chip)},
+        "fields": {**_commands(chip), **_quad_enable(chip.quad_enable), **_quirks(board, chip)},
         "chip_erase": _erase(chip.chip_erase, chip.size, 0),
         "erases": [_erase(erase, erase.size, chip.address_bytes) for erase in chip.erases],
         "timing": _timing(board, chip),
@@ -225,10 +226,18 @@ def _commands(chip: Chip) -> Mapping[str, str | int]:
         ),
         "read_dummies": dummies,
         "program_form": _form(program.opcode, program.lines, chip.address_bytes),
+        "slow_read_form": _form(slow_opcode(chip, READ), Lines(1, 1, 1), chip.address_bytes),
+        "slow_program_form": _form(slow_opcode(chip, PROGRAM), Lines(1, 1, 1), chip.address_bytes),
         "program_max_ms": _unsigned(_milliseconds(program.max_us)),
         "status_write_max_ms": _unsigned(chip.status_write_max_ms),
         "uses_four_lines": _bool(4 in (read.lines.address, read.lines.data, program.lines.data)),
     }
+
+
+def slow_opcode(chip: Chip, opcode: int) -> int:
+    """03h and 02h, or 13h and 12h where four address bytes have opcodes of their own (JESD216F 6.4.19, the
+    4-byte address instruction table): a chip in its 4-byte mode takes four behind the old ones."""
+    return opcode | 0x10 if chip.address_bytes == 4 and chip.enter_4byte == "none" else opcode
 
 
 def _has_mode_byte(chip: Chip) -> bool:
@@ -250,10 +259,11 @@ def _timing(board: Board, chip: Chip) -> Mapping[str, int]:
     }
 
 
-def _quirks(chip: Chip) -> Mapping[str, str | int]:
+def _quirks(board: Board, chip: Chip) -> Mapping[str, str | int]:
     mode = chip.address_mode or RegisterBits(0, 0)
     fail = chip.fail_status or FailBits(0, 0, 0)
     return {
+        "slow_prescaler": _prescaler(board.mcu.clock.hclk_hz, chip.one_line_hz_max),
         "erases": len(chip.erases),
         "address_bytes": chip.address_bytes,
         "enter_4byte": ENTER_4BYTE[chip.enter_4byte],

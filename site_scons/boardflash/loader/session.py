@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from boardflash.errors import BoardflashError, ExitCode
@@ -22,6 +23,8 @@ from .protocol import (
     McuIdentity,
     Operation,
     Result,
+    SetUp,
+    Way,
 )
 
 SP, PC, XPSR = 13, 15, 16  # DCRSR numbering (ARMv7-M C1.6.3)
@@ -72,6 +75,18 @@ class CommandFailed(BoardflashError):  # noqa: N818 - it is a fault of the devic
         self.region = region
         self.command = command
         self.result = result
+
+
+@dataclass(frozen=True)
+class WorkTimes:
+    """Seconds of one memory, as the loader has counted them."""
+
+    worked: float  # it was erased and programmed,
+    starved: float  # and stood still in between, for want of the next command
+    proved: float  # it was read in two ways
+
+    def __add__(self, other: WorkTimes) -> WorkTimes:
+        return WorkTimes(self.worked + other.worked, self.starved + other.starved, self.proved + other.proved)
 
 
 class LoaderSession:
@@ -246,12 +261,14 @@ class LoaderSession:
                 raise self._failed(f"no answer to a command within {timeout_s:g} s")
             self.link.pause(idle_s)
 
-    def work_times(self) -> list[tuple[float, float]]:
-        """For each memory the seconds in which it was changed, and those in between for want of a command."""
+    def work_times(self) -> list[WorkTimes]:
+        """How each memory has spent its time since the loader's start."""
         address = self.artefact.mailbox + p.WORKED_OFFSET
         words = p.WORKED_LAYOUT.unpack(self.link.read_memory(address, p.WORKED_LAYOUT.size))
-        worked, starved = words[: p.MAILBOX_REGIONS], words[p.MAILBOX_REGIONS :]
-        return [(us / 1e6, waited / 1e6) for us, waited in zip(worked, starved, strict=True)]
+        return [
+            WorkTimes(*(us / 1e6 for us in words[region :: p.MAILBOX_REGIONS]))
+            for region in range(p.MAILBOX_REGIONS)
+        ]
 
     def failure(self, region: int) -> CommandFailed:
         """The fault that stopped this ring, as an exception to raise."""
@@ -293,9 +310,14 @@ class LoaderSession:
         self.run(p.REGION_QSPI, command, timeout_s)
         return self.link.read_memory(self.buffers_base, length)
 
-    def select_chip(self, row: int, timeout_s: float = 5.0) -> None:
-        """`row` counts as `artefact.chips` does."""
-        self.run(p.REGION_QSPI, Command(Operation.SELECT_CHIP, argument=row), timeout_s)
+    def select_chip(self, row: int, timeout_s: float = 5.0) -> SetUp:
+        """`row` counts as `artefact.chips` does. What had to be written in the chip's registers."""
+        result = self.run(p.REGION_QSPI, Command(Operation.SELECT_CHIP, argument=row), timeout_s)
+        return SetUp(result.registers[0])
+
+    def unprotect_chip(self, timeout_s: float = 5.0) -> SetUp:
+        """Lift block protection; what had to be lifted."""
+        return SetUp(self.run(p.REGION_QSPI, Command(Operation.UNPROTECT), timeout_s).registers[0])
 
     def registers(self, region: int, timeout_s: float = 1.0) -> tuple[int, int, int, int]:
         """qspi: SR1, SR2 or FSR, SR3, VCR; internal: SR, CR and the option registers."""
@@ -320,13 +342,16 @@ class LoaderSession:
         data = self.link.read_memory(buffer, count * p.DIGEST_SIZE)
         return [data[i : i + p.DIGEST_SIZE] for i in range(0, len(data), p.DIGEST_SIZE)], root
 
-    def read(self, region: int, address: int, length: int, timeout_s: float = 10.0) -> bytes:
+    def read(
+        self, region: int, address: int, length: int, timeout_s: float = 10.0, way: Way = Way.MODE
+    ) -> bytes:
         """Flash content, in parts that fit the buffers."""
         out = bytearray()
         room = self.buffers_end - self.buffers_base
         while len(out) < length:
             step = min(room, length - len(out))
-            self.run(region, Command(Operation.READ, address + len(out), step, self.buffers_base), timeout_s)
+            command = Command(Operation.READ, address + len(out), step, self.buffers_base, way=way)
+            self.run(region, command, timeout_s)
             out += self.link.read_memory(self.buffers_base, step)
         return bytes(out)
 

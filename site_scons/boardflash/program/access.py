@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from boardflash.description.model import Board, Region
+from boardflash.description.model import Board, Chip, Region
 from boardflash.errors import BoardflashError
+from boardflash.image.model import RegionImage, Segment
 from boardflash.link.jlink import Link
 from boardflash.loader.artefact import LoaderArtefact
-from boardflash.loader.protocol import REGION_NUMBERS, Operation
+from boardflash.loader.protocol import REGION_NUMBERS, Operation, Way
 from boardflash.plan.erase import Leaf, Need, PlannedErase, plan_erases
+from boardflash.program.first_change import FirstChange
 from boardflash.program.foreign_device import ForeignDevice
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
+from boardflash.program.neighbours import Neighbours
 from boardflash.program.progress import Progress, Silent
-from boardflash.program.report import DeviceIdentity, size_text
+from boardflash.program.prove import Prover
+from boardflash.program.report import DeviceIdentity, RegionReport, size_text
+from boardflash.program.rescue import prove, write_back
 from boardflash.program.session import Session, leave, open_session
-from boardflash.program.steps import Step
-from boardflash.program.work import erase_times_ms, internal_costs, leaf_units, qspi_costs
+from boardflash.program.steps import Item, Step
+from boardflash.program.work import Unit, erase_times_ms, internal_costs, leaf_units, qspi_costs
 
 
 def region_at(board: Board, address: int, size: int) -> Region:
@@ -46,9 +52,47 @@ def read_range(
         if device is not None and device.reads:
             data = device.read([(address, size)])[0]
         else:
+            if session.found.chip is not None:
+                prove(session, _prover(session, board, region, session.found.chip, address, size))
             data = session.loader.read(REGION_NUMBERS[region.name], address, size)
         leave(session, link, run=True)
         return data
+
+
+def _prover(session: Session, board: Board, region: Region, chip: Chip, address: int, size: int) -> Prover:
+    """For a range as for an image: its reads, and whether it is where it seems to be."""
+    image = RegionImage(region.name, region.base, region.size, (Segment(address, bytes(size), "range"),))
+    return Prover(session, board, region, chip, image, RegionReport(region.name))
+
+
+def _erase_first(
+    session: Session, prover: Prover, erases: Sequence[PlannedErase], step: Callable[[PlannedErase], Step]
+) -> list[PlannedErase]:
+    """The first erase that a chip which wraps would do elsewhere, with a look at that place; the others."""
+    region = prover.region
+    journal = session.found.journal(region)
+    report = RegionReport(region.name)
+    neighbours = Neighbours(session.loader, journal, report, Way.BOTH)
+    first = FirstChange(prover, prover.image, journal, neighbours)
+    units = [Unit(e.address, e.size, True, e.whole_chip, (), (), (), "") for e in erases]
+    unit = first.choose(units)
+    chosen = erases[units.index(unit)]
+
+    def items() -> Iterator[Item]:
+        yield from first.before(unit)
+        first.begin()
+        yield step(chosen)
+        yield from first.after_erase(unit)
+
+    try:
+        session.pump.run({REGION_NUMBERS[region.name]: items()})
+    except BoardflashError:
+        if first.mirror is not None and first.mirror.address in journal.units():
+            session.resume()
+            write_back(session, region, journal, first.mirror)
+        raise
+    first.settle()
+    return [erase for erase in erases if erase is not chosen]
 
 
 def _foreign(session: Session, board: Board, region: Region) -> ForeignDevice | None:
@@ -108,9 +152,16 @@ def erase_range(
             )
 
         progress.phase("erase", size)
+        erases = list(plan.erases)
+        if session.found.chip is not None:
+            prover = _prover(session, board, region, session.found.chip, address, size)
+            prove(session, prover)
+            session.loader.unprotect_chip()
+            if prover.wrap and device is None and not whole:
+                erases = _erase_first(session, prover, plan.erases, step)
         if device is not None:
             device.erase([(erase.address, erase.size) for erase in plan.erases])
         else:
-            session.pump.run({REGION_NUMBERS[region.name]: map(step, plan.erases)})
+            session.pump.run({REGION_NUMBERS[region.name]: map(step, erases)})
         leave(session, link, run=False)
         return session.found.device, len(plan.erases)

@@ -215,11 +215,17 @@ class Changes:
         else:
             self._report.reasons.append(new)
 
+    def page(self, unit: Unit, address: int, data: bytes) -> Step:
+        """One page as it is, by itself; `program` does the rest of the unit."""
+        self._forget_within(address, len(data))
+        self._note_reason(UnitReason(unit.address, unit.size, unit.erase, len(data), unit.reason))
+        return self._program_step(address, data, pack=False)
+
     def _copy(self, address: int, data: bytes, source: int) -> Step:
-        plain = self._program_step(address, data, pack=False)
+        plain = self._program_step(address, data, pack=False, copied=True)
         return replace(plain, operation=Operation.COPY, argument=source, upload=b"", space=len(data))
 
-    def _program_step(self, address: int, data: bytes, *, pack: bool = True) -> Step:
+    def _program_step(self, address: int, data: bytes, *, pack: bool = True, copied: bool = False) -> Step:
         width = self._board.mcu.flash.program_bytes if self._chip is None else 1
         head, tail = address % width, -(address + len(data)) % width
         upload = b"\xff" * head + data + b"\xff" * tail
@@ -227,13 +233,13 @@ class Changes:
         pages = count_pages(b"\xff" * (address - first_page) + data, self.costs.page_size)
 
         block = packed(upload) if pack else None
-        sent = len(upload if block is None else block) if pack else 0
+        sent = len(upload if block is None else block)
 
         def done() -> None:
             self._report.pages_programmed += pages
             self._report.bytes_programmed += len(data)
-            self._report.bytes_sent += sent
-            self._report.bytes_copied += 0 if pack else len(data)
+            self._report.bytes_sent += 0 if copied else sent
+            self._report.bytes_copied += len(data) if copied else 0
             self._progress.advance(len(data))
 
         return Step(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from boardflash.description.model import Board, Chip
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.image.model import Piece
 from boardflash.loader.protocol import Operation, Result, Status
 from boardflash.program.steps import Step
 
@@ -25,7 +26,39 @@ _MEANING: dict[Status, str] = {
     Status.CONTROLLER: "the controller reports a transfer error or stays busy",
     Status.NOT_SELECTED: "no chip has been selected",
     Status.WRITE_ENABLE: "the write enable latch does not set",
+    Status.UNPROVED: "the chip reads other bytes than on one line",
 }
+
+
+class Mismatch(BoardflashError):  # noqa: N818 - it is a fault of the device, told as any other
+    """A piece that does not hold what was written."""
+
+    def __init__(self, message: str, *, where: str, piece: Piece) -> None:
+        super().__init__(message, where=where, code=ExitCode.VERIFY_FAILED)
+        self.piece = piece
+
+
+class Unproved(BoardflashError):  # noqa: N818 - it is a fault of the board's description
+    """The chip's read mode gives other bytes than one line; `Prover.explained` says which."""
+
+    def __init__(self, where: str, address: int, how_often: str = "") -> None:
+        super().__init__(
+            f"the chip reads other bytes {how_often}in its read mode than on one line",
+            where=where,
+            code=ExitCode.DEVICE_FAILED,
+        )
+        self.address = address
+        self.how_often = how_often
+
+
+class StepFailed(BoardflashError):  # noqa: N818 - it is a fault of the device, told as any other
+    """A step that the loader could not do."""
+
+    def __init__(self, message: str, *, where: str, region: int, address: int, status: Status) -> None:
+        super().__init__(message, where=where, code=ExitCode.DEVICE_FAILED)
+        self.region = region
+        self.address = address
+        self.status = status
 
 
 def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], BoardflashError]:
@@ -35,11 +68,13 @@ def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], 
         name = REGION_NAMES[region]
         address = result.failed_address or step.address
         meaning = _MEANING.get(result.status, f"loader status {int(result.status)}")
-        return BoardflashError(
+        return StepFailed(
             f"{_verb(step.operation)} of {step.length} bytes failed: {meaning}"
             f"{_limit(board, chip, name, step)}; {_registers(name, result.registers)}",
             where=f"{board.name}: {name} {address:#010x}",
-            code=ExitCode.DEVICE_FAILED,
+            region=region,
+            address=address,
+            status=result.status,
         )
 
     return explain

@@ -43,6 +43,7 @@ class ForeignDevice:
         self.reads = region.name == "qspi" and session.found.chip is None
         self._session = session
         self._board = board
+        self.sha256 = named.sha256
         self._shown = named.name
         self._image = image
         self._loader = read_loader(path, named.name)

@@ -14,11 +14,13 @@ from dataclasses import replace
 
 from boardflash.description.model import Board
 from boardflash.image.model import ERASED, Piece, RegionImage
+from boardflash.loader.protocol import Way
 from boardflash.plan.difference import GranuleDifference, Reason
 from boardflash.program.change import Parts, UnitTask, cut_out, without_head
 from boardflash.program.foreign_device import ForeignDevice, digest_items
-from boardflash.program.journal import Journal
+from boardflash.program.journal import Journal, vendor_reader
 from boardflash.program.lane import Lane, LaneOptions
+from boardflash.program.neighbours import Neighbours
 from boardflash.program.overlay import uncovered
 from boardflash.program.progress import Progress
 from boardflash.program.report import RegionReport, UnitReason
@@ -46,6 +48,9 @@ class ForeignLane(Lane):
     ) -> None:
         super().__init__(session, board, image, journal, report, progress, options)
         self._device = device
+        if device.reads:
+            reader = vendor_reader(device.sha256)
+            self._neighbours = Neighbours(session.loader, journal, report, Way.MODE, reader)
         self._told_late = 0  # bytes of the boot unit, programmed before its last page
 
     def ahead(self) -> Iterator[Load]:
@@ -118,11 +123,30 @@ class ForeignLane(Lane):
             yield Alone(lambda: self._erase_only(guard), changes=True)
         yield Wait(lambda: all(lane.guarded for lane in self._others))
         yield Wait(lambda: all(lane.verified for lane in self._others if not isinstance(lane, ForeignLane)))
-        if work.units:
-            yield Alone(lambda: self._work(work.units), changes=True)
+        units = list(work.units)
+        yield from self._change_first(units)
+        if units:
+            yield from self._unprotect()
+            yield Wait()
+            yield Alone(lambda: self._work(units), changes=True)
         self._written = True
         yield from self._verify([self._task(unit) for unit in work.units], boots=False)
         self._settle(work.units)
+
+    def _change_first(self, units: list[Unit]) -> Iterator[Item]:
+        if self.prover is None or not units or not self.first.needed:
+            return
+        unit = self.first.choose(units)
+        yield from self.first.before(unit)
+        if not self.first.needed:
+            return
+        units.remove(unit)
+        yield from self._unprotect()
+        yield Wait()
+        self.first.begin()
+        yield Alone(lambda: self._work([unit]), changes=True)
+        yield from self.first.after_unit(unit)
+        self.first.settle()
 
     def _keep_all(self, units: Sequence[Unit]) -> Iterator[Item]:
         """The neighbours of all units are on disk before the first one is touched."""

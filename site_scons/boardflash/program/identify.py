@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from boardflash.description.model import Board, Chip
+from boardflash.description.model import Board, Chip, Region
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.loader.protocol import ChipIdentity, Status
+from boardflash.loader.protocol import ChipIdentity, SetUp, Status
 from boardflash.loader.session import CommandFailed, LoaderSession
+from boardflash.program.journal import Journal, vendor_reader
 from boardflash.program.report import DeviceIdentity
+from boardflash.state import state_dir
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,14 @@ class Found:
     device: DeviceIdentity
     chip: Chip | None
     journal_key: dict[str, str]  # region name -> what names its memory in the journal
+
+    def journal(self, region: Region) -> Journal:
+        """The preserve journal of one region of this device."""
+        reader = ""
+        if region.loader is not None and region.name == "qspi" and self.chip is None:
+            reader = vendor_reader(region.loader.sha256)
+        key = self.journal_key[region.name]
+        return Journal(state_dir(), self.device.unique_id, region.name, key, reader)
 
 
 def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
@@ -52,6 +62,7 @@ def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
     notes: list[str] = []
     chip: Chip | None = None
     jedec = ""
+    set_up: tuple[str, ...] = ()
     if qspi and board.qspi is not None:
         identity = _ask_chip(session, board)
         chip = _match(board, identity)
@@ -63,7 +74,7 @@ def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
                 f"the chip first answered {identity.first_try.hex(' ').upper()}: it was in another mode and"
                 " was reset out of it"
             )
-        session.select_chip(board.qspi.chips.index(chip))
+        set_up = _set_up_texts(chip, session.select_chip(board.qspi.chips.index(chip)))
     device = DeviceIdentity(
         part=board.part.number,
         device_id=mcu.device_id,
@@ -71,10 +82,21 @@ def identify(session: LoaderSession, board: Board, *, qspi: bool) -> Found:
         flash_kib=mcu.flash_kib,
         jedec_id=jedec,
         chip=chip.name if chip else "",
+        set_up=set_up,
         notes=tuple(notes),
     )
     keys = {"internal": board.mcu.name, "qspi": jedec.replace(" ", "").lower() or "unidentified"}
     return Found(device, chip, keys)
+
+
+def _set_up_texts(chip: Chip, done: SetUp) -> tuple[str, ...]:
+    """What selecting the chip has written: it comes before anything else, and is told."""
+    texts = {
+        SetUp.QUAD_ENABLE: f"quad enable set ({chip.quad_enable.value}, non-volatile)",
+        SetUp.ADDRESS_MODE: "address mode",
+        SetUp.DUMMIES: f"{chip.read.dummy_cycles} dummy cycles (volatile)",
+    }
+    return tuple(text for bit, text in texts.items() if bit in done)
 
 
 def _match(board: Board, identity: ChipIdentity) -> Chip:

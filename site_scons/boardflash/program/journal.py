@@ -7,6 +7,9 @@ holds them, perhaps newer ones. An entry goes when its unit has been written aga
 interrupted run leaves behind is taken up by the next one, whatever image that one flashes.
 
 Blank stretches are entries too, by their size alone: an erase that is cut off leaves any bytes there.
+
+Each item says how it was read. What was read through a single, unproved way may be wrong, and would then
+be written over good bytes: it is kept, and somebody has to decide (`unproved`).
 """
 
 from __future__ import annotations
@@ -15,15 +18,26 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
 from boardflash.image.model import ERASED
 
-SCHEMA = 2
+SCHEMA = 3
+#: Entries of this schema do not say how they were read.
+SCHEMA_WITHOUT_READER = 2
+#: How an item was read: through the core's bus; on one line and in the read mode, which agreed; or what the
+#: user has said of it.
+BY_BUS, BY_ONE_LINE, BY_USER = "bus", "one line", "user"
+NOT_KNOWN = "unproved"
 _BLANK = bytes([ERASED])
+
+
+def vendor_reader(sha256: str) -> str:
+    """How an item was read that only this very file of a vendor could read."""
+    return f"vendor loader {sha256}"
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,11 @@ class Preserved:
 
     address: int
     data: bytes
+    read_by: str = NOT_KNOWN
+
+    @property
+    def end(self) -> int:
+        return self.address + len(self.data)
 
     @property
     def blank(self) -> bool:
@@ -41,33 +60,27 @@ class Preserved:
 class Journal:
     """The journal of one region on one device. `key` names the chip (JEDEC ID) or the die."""
 
-    def __init__(self, state_dir: Path, unique_id: str, region: str, key: str) -> None:
+    def __init__(self, state_dir: Path, unique_id: str, region: str, key: str, reader: str = "") -> None:
+        """`reader`: a vendor's loader that reads this region in place of ours. Its own entries are as good
+        as what it reads today; to all others they are unproved."""
         self.folder = state_dir / "journal" / unique_id / f"{region}-{key}"
+        self._reader = reader
+        self._by_bus = region == "internal"
 
     def keep(self, unit_address: int, preserved: tuple[Preserved, ...]) -> None:
         """Write and fsync the entry of one erase unit; `begin` makes it count."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(unit_address)
+        path = self.path(unit_address)
         if path.exists():
             # What an earlier run still owes here is not among the new bytes: it must not be lost.
-            preserved = (*_read_entry(path), *preserved)
-        body = {
-            "schema": SCHEMA,
-            "unit": unit_address,
-            "bytes": [_entry_of(item) for item in preserved],
-        }
-        temporary = path.with_suffix(".new")
-        with temporary.open("w", encoding="ascii") as file:
-            json.dump(body, file, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path.with_suffix(".kept"))
+            preserved = (*self._read(path), *preserved)
+        _write_entry(path, unit_address, preserved).replace(path.with_suffix(".kept"))
 
     def begin(self, unit_address: int) -> None:
         """The unit is touched next: its entry, if it has one, is owed to the device from now on."""
-        kept = self._path(unit_address).with_suffix(".kept")
+        kept = self.path(unit_address).with_suffix(".kept")
         if kept.exists():
-            kept.replace(self._path(unit_address))
+            kept.replace(self.path(unit_address))
             _sync_folder(self.folder)
 
     def drop_unbegun(self) -> None:
@@ -77,12 +90,31 @@ class Journal:
 
     def pending(self) -> tuple[Preserved, ...]:
         """What interrupted runs left to restore, in address order."""
-        found: list[Preserved] = []
-        if not self.folder.is_dir():
-            return ()
-        for path in sorted(self.folder.glob("*.json")):
-            found.extend(_read_entry(path))
+        found = [item for unit in self.units() for item in self.entry(unit)]
         return tuple(sorted(found, key=lambda item: item.address))
+
+    def entry(self, unit_address: int) -> tuple[Preserved, ...]:
+        """What is owed in one erase unit."""
+        path = self.path(unit_address)
+        return tuple(self._read(path)) if path.exists() else ()
+
+    def unproved(self) -> Iterator[tuple[int, Preserved]]:
+        """(unit, item) of all that was read in a way which nothing had proved."""
+        for unit in self.units():
+            for item in self.entry(unit):
+                if item.read_by not in (BY_BUS, BY_ONE_LINE, BY_USER, self._reader or BY_BUS):
+                    yield unit, item
+
+    def decide(self, unit_address: int) -> None:
+        """The user says that the bytes of this entry are right."""
+        path = self.path(unit_address)
+        items = [replace(item, read_by=BY_USER) for item in self._read(path)]
+        _write_entry(path, unit_address, items).replace(path)
+        _sync_folder(self.folder)
+
+    def forget(self, unit_address: int) -> None:
+        """The entry is not wanted, or what it owes is on the device."""
+        self._forget([unit_address])
 
     def units(self) -> tuple[int, ...]:
         """The erase units that have an entry."""
@@ -95,10 +127,7 @@ class Journal:
         self._forget(
             unit
             for unit in self.units()
-            if all(
-                address <= item.address and item.address + len(item.data) <= address + size
-                for item in _read_entry(self._path(unit))
-            )
+            if all(address <= item.address and item.end <= address + size for item in self.entry(unit))
         )
 
     def forget_all(self) -> None:
@@ -108,21 +137,41 @@ class Journal:
 
     def _forget(self, units: Iterable[int]) -> None:
         """Durably: an entry that came back would put old bytes over what the firmware has written since."""
-        paths = [self._path(unit) for unit in units]
+        paths = [self.path(unit) for unit in units]
         for path in paths:
             path.unlink(missing_ok=True)
         if paths:
             _sync_folder(self.folder)
 
-    def _path(self, unit_address: int) -> Path:
+    def path(self, unit_address: int) -> Path:
+        """The file of an entry that is owed."""
         return self.folder / f"{unit_address:08x}.json"
+
+    def _read(self, path: Path) -> list[Preserved]:
+        items = _read_entry(path)
+        if not self._by_bus:
+            return items
+        # The core reads its internal flash without any setting that could be wrong: older entries, too.
+        return [replace(item, read_by=BY_BUS) if item.read_by == NOT_KNOWN else item for item in items]
+
+
+def _write_entry(path: Path, unit_address: int, items: Iterable[Preserved]) -> Path:
+    """The entry's bytes, on disk beside its place."""
+    body = {"schema": SCHEMA, "unit": unit_address, "bytes": [_entry_of(item) for item in items]}
+    temporary = path.with_suffix(".new")
+    with temporary.open("w", encoding="ascii") as file:
+        json.dump(body, file, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary
 
 
 def _entry_of(item: Preserved) -> dict[str, object]:
     if item.blank:
-        return {"address": item.address, "blank": len(item.data)}
+        return {"address": item.address, "blank": len(item.data), "read": item.read_by}
     return {
         "address": item.address,
+        "read": item.read_by,
         "data": base64.b64encode(item.data).decode("ascii"),
         "blake2s": hashlib.blake2s(item.data, digest_size=16).hexdigest(),
     }
@@ -131,17 +180,18 @@ def _entry_of(item: Preserved) -> dict[str, object]:
 def _read_entry(path: Path) -> list[Preserved]:
     try:
         body = json.loads(path.read_text(encoding="ascii"))
-        if body["schema"] != SCHEMA:
+        if body["schema"] not in (SCHEMA_WITHOUT_READER, SCHEMA):
             raise ValueError(f"schema {body['schema']}")
         found = []
         for item in body["bytes"]:
+            read_by = str(item["read"]) if body["schema"] == SCHEMA else NOT_KNOWN
             if "blank" in item:
-                found.append(Preserved(int(item["address"]), _BLANK * int(item["blank"])))
+                found.append(Preserved(int(item["address"]), _BLANK * int(item["blank"]), read_by))
                 continue
             data = base64.b64decode(item["data"], validate=True)
             if hashlib.blake2s(data, digest_size=16).hexdigest() != item["blake2s"]:
                 raise ValueError("digest mismatch")
-            found.append(Preserved(int(item["address"]), data))
+            found.append(Preserved(int(item["address"]), data, read_by))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BoardflashError(
             f"this entry of the preserve journal can't be read ({error}); it holds bytes of your device that"

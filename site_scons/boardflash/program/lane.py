@@ -1,6 +1,6 @@
 """One region's way from what it holds to what it must hold, beside the other region's.
 
-    digest -> inspect -> plan the difference -> keep the neighbours -> erase and program -> verify
+    digest -> prove -> inspect -> plan the difference -> keep the neighbours -> erase and program -> verify
 
 The lanes of both regions run at once and wait for each other in three places: nothing changes before no
 refusal can come any more; other memories change after the vector table's unit is erased; that unit is
@@ -13,15 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from boardflash.description.model import Board, Chip, Region
-from boardflash.errors import BoardflashError, ExitCode
-from boardflash.image.model import Piece, RegionImage
-from boardflash.loader.protocol import REGION_NUMBERS
+from boardflash.errors import BoardflashError
+from boardflash.image.model import ERASED, Piece, RegionImage
+from boardflash.loader.protocol import REGION_NUMBERS, Operation, Result, SetUp, Way
 from boardflash.plan.difference import GranuleDifference, Reason, compare
 from boardflash.program.change import Changes, UnitTask, cut_out, task_of, without_head
 from boardflash.program.clears import Inspection
+from boardflash.program.failures import Mismatch
+from boardflash.program.first_change import FirstChange
 from boardflash.program.journal import Journal
 from boardflash.program.neighbours import READ_CHUNK, Neighbours
 from boardflash.program.progress import Progress
+from boardflash.program.prove import Prover
 from boardflash.program.report import RegionReport
 from boardflash.program.session import Session
 from boardflash.program.steps import Item, Load, Mark, Step, Wait
@@ -30,6 +33,7 @@ from boardflash.program.work import RegionWork, Unit, leaf_units, overlaps, plan
 
 #: Stack pointer and reset vector: without them no Cortex-M boots (ARMv7-M B1.5.3).
 VECTOR_HEAD = 8
+UNPROTECT_LIMIT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,14 @@ class Lane:
         self._options = options
         self._others: Sequence[Lane] = ()
         self._digests: Digests = {}
-        self._neighbours = Neighbours(session.loader, journal, report)
+        way = Way.BOTH if self._chip is not None else Way.MODE
+        self._neighbours = Neighbours(session.loader, journal, report, way)
+        self.prover: Prover | None = None
+        if self._chip is not None:
+            self.prover = Prover(session, board, self.region, self._chip, image, report)
+            mirror = Neighbours(session.loader, journal, RegionReport(image.name), way)
+            self.first = FirstChange(self.prover, image, journal, mirror)
+        self._unprotected = self._chip is None
         self._changes = Changes(board, self._chip, self.region, report, progress, session.pump)
         self._expected: list[Piece] = []
         self._written = False  # all but the vector table's unit
@@ -97,6 +108,17 @@ class Lane:
     def ahead(self) -> Iterator[Load]:
         """Data that is worth bringing over while the device digests."""
         return self._changes.ahead(self.image)
+
+    def bytes_of(self, piece: Piece) -> bytes:
+        """What a piece of a changed unit should hold."""
+        units = self.work.all_units if self.work is not None else ()
+        unit = next(unit for unit in units if unit.address <= piece.address < unit.end)
+        task = self._task(unit)
+        parts = [*task.holds, *((item.address, item.data) for item in task.preserved)]
+        found = bytearray([ERASED]) * piece.size
+        for address, data in cut_out(tuple(parts), piece.address, piece.size):
+            found[address - piece.address : address - piece.address + len(data)] = data
+        return bytes(found)
 
     def tell(self) -> None:
         """Lines that belong to the report when all is done."""
@@ -133,6 +155,8 @@ class Lane:
 
     def _decide(self) -> Iterator[Item]:
         differences = compare(self.image, self.region.granule, self._digests)
+        if self.prover is not None and (differences or self._options.force):
+            yield from self.prover.steps()
         self.report.granules_differing = len(differences)
         if self._options.force:
             differences = self._everything(differences)
@@ -200,8 +224,11 @@ class Lane:
             yield from self._keep(guard)
             yield from self._erase_guard(guard[0])
         yield Wait(lambda: all(lane.guarded for lane in self._others))
+        units = list(work.units)
+        yield from self._change_first(units)
+        crowded = [unit for unit in units if unit.outside]
         asked = False
-        for unit in work.units:
+        for unit in units:
             if not unit.outside:
                 yield from self._change_unit(unit)
                 if crowded and not asked:
@@ -237,7 +264,52 @@ class Lane:
         yield Wait(self._neighbours.all_read)
         self._neighbours.record(units)
 
+    def _change_first(self, units: list[Unit]) -> Iterator[Item]:
+        """Where nothing has proved the chip: one unit, with a look at what comes of it; it leaves `units`."""
+        if self.prover is None or not units or not self.first.needed:
+            return
+        unit = self.first.choose(units)
+        yield from self.first.before(unit)
+        if not self.first.needed:
+            return  # it was enough to look more closely
+        if unit.outside:
+            yield from self._keep([unit])
+        units.remove(unit)
+        yield from self._unprotect()
+        yield Mark(inside=True)
+        self.first.begin()
+        self._journal.begin(unit.address)
+        if unit.erase:
+            yield self._changes.erase(unit)
+            yield from self.first.after_erase(unit)
+        task = self._task(unit)
+        yield from self.first.first_page(task, self._changes.page)
+        yield from self._changes.program(self.first.rest(task))
+        yield Wait()
+        yield Mark(inside=False)
+        self.first.settle()
+
+    def _unprotect(self) -> Iterator[Item]:
+        """Block protection is lifted when the chip is proved and is going to be changed, not before."""
+        if self._unprotected or self._chip is None:
+            return
+        self._unprotected = True
+        chip = self._chip
+
+        def answer(result: Result, _buffer: int) -> None:
+            lifted = SetUp(result.registers[0])
+            how = (
+                "until its next reset" if chip.volatile_status else "for good, the chip has no volatile bits"
+            )
+            if SetUp.PROTECTION in lifted:
+                self.report.notes.append(f"block protection lifted {how}")
+            if SetUp.BLOCK_LOCKS in lifted:
+                self.report.notes.append("all block locks cleared until its next power-up")
+
+        yield Step(Operation.UNPROTECT, self.region.base, 0, limit_s=UNPROTECT_LIMIT_S, answer=answer)
+
     def _change_unit(self, unit: Unit) -> Iterator[Item]:
+        yield from self._unprotect()
         yield Mark(inside=True)
         self._journal.begin(unit.address)
         if unit.erase:
@@ -261,13 +333,11 @@ class Lane:
 
     def _mismatch(self, piece: Piece, digest: bytes | None, *, boots: bool) -> BoardflashError:
         assert self.work is not None
-        state = "" if boots or self.work.guard is None else "the boot unit has not been written, "
-        shown = digest.hex() if digest else "none"
-        return BoardflashError(
-            f"verify failed: {piece.size} bytes were written and do not read back (digest {shown},"
-            f" expected {piece.digest.hex()}); {state}run again or check supply and chip",
+        state = "" if boots or self.work.guard is None else "; the boot unit has not been written"
+        return Mismatch(
+            f"verify failed: {piece.size} bytes were written and do not read back{state}",
             where=f"{self._board.name}: {self.region.name} {piece.address:#010x}",
-            code=ExitCode.VERIFY_FAILED,
+            piece=piece,
         )
 
     def _settle(self, units: Sequence[Unit]) -> None:

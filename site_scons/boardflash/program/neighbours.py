@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from boardflash.image.model import ERASED
-from boardflash.loader.protocol import Operation
+from boardflash.loader.protocol import Operation, Way
 from boardflash.loader.session import LoaderSession
-from boardflash.program.journal import Journal, Preserved
+from boardflash.program.journal import BY_BUS, BY_ONE_LINE, Journal, Preserved
 from boardflash.program.report import RegionReport
 from boardflash.program.steps import Step
 from boardflash.program.survey import BYTES_PER_SECOND_AT_LEAST
@@ -17,13 +17,20 @@ BLANK_CHECK_PIECE = 256
 READ_CHUNK = 64 * 1024
 READ_LIMIT_S = 5.0
 READ_BYTES_PER_SECOND = 20e6
+ONE_LINE_BYTES_PER_SECOND = 1e6  # 10 MHz, and the comparison beside it
 
 
 class Neighbours:
     """The bytes outside the image in the erase units of one region."""
 
-    def __init__(self, session: LoaderSession, journal: Journal, report: RegionReport) -> None:
+    def __init__(
+        self, session: LoaderSession, journal: Journal, report: RegionReport, way: Way, reader: str = ""
+    ) -> None:
+        """`way`: BOTH for a serial chip; what could be lost is read on one line, and in the mode that
+        everything else is read in. `reader`: a vendor's loader, where ours can't read."""
         self._session = session
+        self._way = way
+        self._read_by = reader or (BY_ONE_LINE if way == Way.BOTH else BY_BUS)
         self._journal = journal
         self._report = report
         self._kept: dict[int, list[Preserved]] = {}
@@ -69,7 +76,7 @@ class Neighbours:
             flags.append(not part.strip(bytes([ERASED])))
         self._note_written(unit, address, len(data), first, bytes(flags))
         for start, size in self._written.pop(unit.address, []):
-            item = Preserved(start, data[start - address : start - address + size])
+            item = Preserved(start, data[start - address : start - address + size], self._read_by)
             self._kept.setdefault(unit.address, []).append(item)
             self._report.bytes_preserved += size
 
@@ -94,11 +101,15 @@ class Neighbours:
             address,
             size,
             argument=BLANK_CHECK_PIECE,
+            way=self._way,
             space=count,
-            expected_s=size / READ_BYTES_PER_SECOND,
+            expected_s=self._seconds(size),
             limit_s=READ_LIMIT_S + size / BYTES_PER_SECOND_AT_LEAST,
             filled=filled,
         )
+
+    def _seconds(self, size: int) -> float:
+        return size / (ONE_LINE_BYTES_PER_SECOND if self._way == Way.BOTH else READ_BYTES_PER_SECOND)
 
     def _note_written(self, unit: Unit, address: int, size: int, first: int, flags: bytes) -> None:
         """Join the stretches that are alike: those not blank cost one read each, blank ones none."""
@@ -109,7 +120,7 @@ class Neighbours:
                 alike += 1
             end = min(first + alike * BLANK_CHECK_PIECE, address + size)
             if flags[index]:
-                blank = Preserved(at, bytes([ERASED]) * (end - at))
+                blank = Preserved(at, bytes([ERASED]) * (end - at), self._read_by)
                 self._kept.setdefault(unit.address, []).append(blank)
             else:
                 self._written.setdefault(unit.address, []).append((at, end - at))
@@ -118,7 +129,7 @@ class Neighbours:
     def _read(self, unit: Unit, address: int, size: int) -> Step:
         def filled(buffer: int) -> None:
             data = self._session.link.read_memory(buffer, -(-size // 4) * 4)[:size]
-            self._kept.setdefault(unit.address, []).append(Preserved(address, data))
+            self._kept.setdefault(unit.address, []).append(Preserved(address, data, self._read_by))
             self._report.bytes_preserved += size
             self._unread -= 1
 
@@ -126,8 +137,9 @@ class Neighbours:
             Operation.READ,
             address,
             size,
+            way=self._way,
             space=size,
-            expected_s=size / READ_BYTES_PER_SECOND,
+            expected_s=self._seconds(size),
             limit_s=READ_LIMIT_S,
             filled=filled,
         )

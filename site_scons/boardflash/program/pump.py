@@ -190,7 +190,7 @@ class Pump:
 
     def _load(self, region: int, step: Step, marker: int) -> tuple[Command, int | None, bytes] | None:
         """The command with its buffer, and what must be written there; None while there is no room."""
-        command = Command(step.operation, step.address, step.length, 0, step.argument)
+        command = Command(step.operation, step.address, step.length, 0, step.argument, way=step.way)
         if step.expands:
             if not self._expansion(region):
                 return None

@@ -24,6 +24,7 @@ class DeviceIdentity:
     flash_kib: int
     jedec_id: str  # "20 BA 18 10 40 00", or "" without a QSPI chip
     chip: str  # name of the chip file chosen, or ""
+    set_up: tuple[str, ...]  # what had to be written in the chip's registers before it could be read
     notes: tuple[str, ...]  # for instance "the chip was busy with an interrupted erase"
 
 
@@ -57,6 +58,9 @@ class RegionReport:
     bytes_copied: int = 0  # data that the device had elsewhere
     worked_s: float = 0.0  # on the board's clock: the memory was erased and programmed,
     waited_s: float = 0.0  # and stood still in between, for want of data
+    proved_s: float = 0.0  # it was read on one line, too, to prove how it is read
+    spots: int = 0  # places where the read mode was compared with one line
+    spots_counted: int = 0  # and those that could tell something: not only FFh or 00h
     reasons: list[UnitReason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # lines for the person
 
@@ -126,6 +130,7 @@ class FlashReport:
                 "flash_kib": self.device.flash_kib,
                 "jedec_id": self.device.jedec_id,
                 "chip": self.device.chip,
+                "set_up": list(self.device.set_up),
                 "notes": list(self.device.notes),
             },
             "regions": [_region_json(region) for region in self.regions],
@@ -143,7 +148,8 @@ def device_lines(device: DeviceIdentity) -> list[str]:
         f" unique ID {device.unique_id}"
     ]
     if device.jedec_id:
-        out.append(f"QSPI chip {device.chip}: JEDEC ID {device.jedec_id}")
+        set_up = f"; set up: {', '.join(device.set_up)}" if device.set_up else ""
+        out.append(f"QSPI chip {device.chip}: JEDEC ID {device.jedec_id}{set_up}")
     out.extend(f"note: {note}" for note in device.notes)
     return out
 
@@ -176,6 +182,12 @@ def _region_lines(verb: str, region: RegionReport) -> list[str]:
         out.append(
             f"{region.name}: busy for {region.worked_s:.3f} s, waited {region.waited_s:.3f} s for data:"
             f" {reason} is the limit; {region.bytes_sent:,} bytes sent{copied}"
+        )
+    if region.spots:
+        blank = "" if region.spots_counted else ", the chip is blank there"
+        out.append(
+            f"{region.name}: read mode compared with one line at {region.spots} spots, {region.spots_counted}"
+            f" of them tell{blank}: the same; {region.proved_s:.3f} s with what is preserved"
         )
     if region.bytes_preserved:
         out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
@@ -233,6 +245,9 @@ def _region_json(region: RegionReport) -> dict[str, Any]:
         "bytes_verified": region.bytes_verified,
         "bytes_restored": region.restored,
         "bytes_sent": region.bytes_sent,
+        "seconds_proved": round(region.proved_s, 6),
+        "spots": region.spots,
+        "spots_counted": region.spots_counted,
         "bytes_copied": region.bytes_copied,
         "seconds_worked": round(region.worked_s, 6),
         "seconds_waited": round(region.waited_s, 6),

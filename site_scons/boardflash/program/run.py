@@ -16,22 +16,22 @@ from boardflash.plan.difference import compare
 from boardflash.plan.model import FlashPlan
 from boardflash.program.foreign_device import ForeignDevice, digest_items, foreign_devices
 from boardflash.program.foreign_lane import ForeignLane
-from boardflash.program.identify import Found
 from boardflash.program.interrupt import Interrupt, deferred_interrupt
 from boardflash.program.journal import Journal
 from boardflash.program.lane import Lane, LaneOptions
 from boardflash.program.overlay import overlay, uncovered
 from boardflash.program.progress import Progress, Silent
+from boardflash.program.prove import Prover
 from boardflash.program.report import (
     DeviceIdentity,
     FlashReport,
     RegionReport,
     UnitReason,
 )
+from boardflash.program.rescue import after_failure, prove, settle_unproved
 from boardflash.program.session import Session, leave, open_session
 from boardflash.program.steps import Load
 from boardflash.program.survey import Digests
-from boardflash.state import state_dir
 
 
 @dataclass(frozen=True)
@@ -56,14 +56,18 @@ def flash(
     progress = progress or Silent()
     images = _images(plan, options)
     with deferred_interrupt() as interrupt, _open(plan, link, images, progress, interrupt) as session:
-        journals = {name: _journal(session.found, name) for name in images}
-        for journal in journals.values():
+        journals = {name: session.found.journal(plan.board.region(name)) for name in images}
+        for name, journal in journals.items():
             journal.drop_unbegun()
+            settle_unproved(session, plan, images[name], journal)
         effective = {name: _with_journal(image, journals[name]) for name, image in images.items()}
         devices = foreign_devices(session, plan, images)
         lanes = _lanes(session, plan, images, effective, journals, options, progress, devices)
         progress.phase("digest", sum(image.byte_count for image in effective.values()))
-        session.pump.run({lane.number: lane.steps() for lane in lanes}, _ahead(lanes))
+        try:
+            session.pump.run({lane.number: lane.steps() for lane in lanes}, _ahead(lanes))
+        except BoardflashError as error:
+            raise after_failure(session, lanes, journals, error) from error
         reports = {lane.region.name: lane.report for lane in lanes}
         if options.verify_full:
             _verify_all(session, plan.board, effective, reports, progress, devices)
@@ -72,7 +76,9 @@ def flash(
         if any(lane.work and lane.work.all_units for lane in lanes):
             times = session.work_times()
             for lane in lanes:
-                lane.report.worked_s, lane.report.waited_s = times[lane.number]
+                spent = times[lane.number]
+                lane.report.worked_s, lane.report.waited_s = spent.worked, spent.starved
+                lane.report.proved_s = spent.proved
         for lane in lanes:
             lane.tell()
         return _finish(session, plan, link, options, list(reports.values()), "flash")
@@ -126,6 +132,9 @@ def verify(
             region = plan.board.region(name)
             report = _region_report(plan, image)
             differences = compare(image, region.granule, digests[name])
+            if differences and name == "qspi" and session.found.chip is not None:
+                # It would be no difference of the device if it was read wrongly.
+                prove(session, Prover(session, plan.board, region, session.found.chip, image, report))
             report.granules_differing = len(differences)
             report.bytes_verified = image.byte_count
             report.bytes_unchanged = image.byte_count - sum(d.size for d in differences)
@@ -164,10 +173,6 @@ def _images(plan: FlashPlan, options: FlashOptions) -> dict[str, RegionImage]:
                 f"the plan has no region {name!r}; it has {', '.join(planned)}", where="REGION"
             )
     return {name: plan.region_image(name) for name in planned if name in wanted}
-
-
-def _journal(found: Found, region: str) -> Journal:
-    return Journal(state_dir(), found.device.unique_id, region, found.journal_key[region])
 
 
 def _with_journal(image: RegionImage, journal: Journal) -> RegionImage:

@@ -11,11 +11,11 @@ from boardflash.errors import BoardflashError, ExitCode
 from boardflash.link.jlink import Link
 from boardflash.loader.artefact import LoaderArtefact
 from boardflash.loader.protocol import REGION_QSPI, Command, Operation
-from boardflash.loader.session import LoaderSession
+from boardflash.loader.session import LoaderSession, WorkTimes
 from boardflash.program.failures import explainer
 from boardflash.program.identify import Found, identify
 from boardflash.program.interrupt import Interrupt
-from boardflash.program.progress import Progress
+from boardflash.program.progress import Progress, Silent
 from boardflash.program.pump import Pump
 from boardflash.program.report import device_lines
 from boardflash.program.steady import SteadyLink
@@ -34,14 +34,15 @@ class Session:
     board: Board
     interrupted: Callable[[], bool]
     supply_mv: int = 0
-    _earlier: list[tuple[float, float]] = field(default_factory=list)
+    progress: Progress = field(default_factory=Silent)
+    _earlier: list[WorkTimes] = field(default_factory=list)
 
-    def work_times(self) -> list[tuple[float, float]]:
-        """For each memory the seconds of change and those without a command, over all its starts."""
+    def work_times(self) -> list[WorkTimes]:
+        """How each memory has spent its time, over all starts of the loader."""
         now = self.loader.work_times()
         if not self._earlier:
             return now
-        return [(a + c, b + d) for (a, b), (c, d) in zip(self._earlier, now, strict=True)]
+        return [before + since for before, since in zip(self._earlier, now, strict=True)]
 
     def pause(self) -> None:
         """Our loader is going to be replaced in RAM; nothing may be in flight."""
@@ -77,7 +78,7 @@ def open_session(
         for line in device_lines(found.device):
             progress.note(line)
         pump = Pump(loader, explainer(board, found.chip), interrupt)
-        yield Session(loader, pump, found, started, board, interrupt, supply_mv)
+        yield Session(loader, pump, found, started, board, interrupt, supply_mv, progress)
     except BaseException:
         with _ignored():
             link.reset_and_halt()

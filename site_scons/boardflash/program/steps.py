@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from boardflash.loader.protocol import Operation, Result
+from boardflash.loader.protocol import Operation, Result, Way
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Step:
     address: int
     length: int
     argument: int = 0
+    way: Way = Way.MODE
     upload: bytes = b""  # goes into the step's buffer before the command is submitted
     space: int = 0  # bytes of target RAM for the answer or a copy, where nothing is uploaded
     expands: bool = False  # `upload` is an LZ4 block of `length` bytes
