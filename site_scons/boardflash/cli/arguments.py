@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _read(verbs)
     _erase(verbs)
     _reset(verbs)
+    _journal(verbs)
     _sim(verbs)
     _lists(verbs)
     return parser
@@ -228,6 +229,23 @@ def _reset(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     parser.add_argument("--halt", action="store_true", help="stop at the reset vector instead")
     _board(parser, required=True, toolchain=False)
     _probe(parser)
+    _json(parser)
+
+
+def _journal(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    parser = _verb(
+        verbs, "journal", "list what interrupted runs owe to devices, and decide about it", "journal"
+    )
+    decision = parser.add_mutually_exclusive_group()
+    decision.add_argument(
+        "--restore",
+        type=Path,
+        metavar="FILE",
+        help="these bytes are right: the next flash of this device writes them back",
+    )
+    decision.add_argument(
+        "--forget", type=Path, metavar="FILE", help="the device keeps what it holds; the entry goes"
+    )
     _json(parser)
 
 

@@ -11,7 +11,9 @@ from boardflash.loader.protocol import Operation, Result, Status
 from boardflash.program.steps import Step
 
 REGION_NAMES = ("internal", "qspi")
+_SR1_WEL = 1 << 1  # write enable latch
 #: However the bytes came to the device, it is programmed with them.
+
 PROGRAMS = (Operation.PROGRAM, Operation.PROGRAM_LZ4, Operation.COPY)
 
 _MEANING: dict[Status, str] = {
@@ -68,6 +70,12 @@ def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], 
         name = REGION_NAMES[region]
         address = result.failed_address or step.address
         meaning = _MEANING.get(result.status, f"loader status {int(result.status)}")
+        if name == "qspi" and chip is not None and _ignored(chip, result):
+            meaning = (
+                "the chip ignored the command, its write enable latch is still set: fits an opcode or line"
+                f" count that this chip does not have ({_command(chip, step)}), quad enable being clear, or"
+                f" write protection; check {chip.file}"
+            )
         return StepFailed(
             f"{_verb(step.operation)} of {step.length} bytes failed: {meaning}"
             f"{_limit(board, chip, name, step)}; {_registers(name, result.registers)}",
@@ -78,6 +86,20 @@ def explainer(board: Board, chip: Chip | None) -> Callable[[int, Step, Result], 
         )
 
     return explain
+
+
+def _ignored(chip: Chip, result: Result) -> bool:
+    """Chips without error bits of their own clear WEL by what they carry out, and by nothing else."""
+    no_error_bits = not chip.flag_status and chip.fail_status is None
+    failed = result.status in (Status.PROGRAM_FAILED, Status.ERASE_FAILED)
+    return failed and no_error_bits and bool(result.registers[0] & _SR1_WEL)
+
+
+def _command(chip: Chip, step: Step) -> str:
+    if step.operation in PROGRAMS:
+        return f"{chip.program.opcode:02X}h on {chip.program.lines}"
+    erase = next((erase for erase in chip.erases if erase.size == step.length), chip.chip_erase)
+    return f"{erase.opcode:02X}h"
 
 
 def _verb(operation: Operation) -> str:

@@ -103,9 +103,10 @@ class FirstChange:
         self._prover.counted += 1
 
     def rest(self, task: UnitTask) -> UnitTask:
-        """The task without the page that stands already."""
+        """The task without the page that stands already; with it where a page may be programmed again: its
+        data may have come in one piece with what follows, while the device digested."""
         page = self._first_page(task)
-        if page is None:
+        if page is None or self._prover.chip.clear_only_program:
             return task
         address, size = page[0], len(page[1])
         writes: list[tuple[int, bytes]] = []
@@ -153,9 +154,11 @@ class FirstChange:
         return None
 
     def _keep_mirror(self, unit: Unit) -> Iterator[Item]:
+        """Without an erase no more than one page is at risk before the next look."""
         start = unit.address - self._wrap
-        outside = uncovered(self._image, start, unit.size)
-        mirror = Unit(start, unit.size, True, False, (), (), outside, "")
+        size = unit.size if unit.erase else self._prover.region.granule
+        outside = uncovered(self._image, start, size)
+        mirror = Unit(start, size, True, False, (), (), outside, "")
         yield from self._neighbours.blank_checks([mirror])
         yield Wait(self._neighbours.all_checked)
         yield from self._neighbours.reads([mirror])

@@ -155,6 +155,34 @@ class Journal:
         return [replace(item, read_by=BY_BUS) if item.read_by == NOT_KNOWN else item for item in items]
 
 
+@dataclass(frozen=True)
+class Owed:
+    """One entry of any device's journal."""
+
+    journal: Journal
+    unique_id: str
+    region: str
+    unit: int
+    items: tuple[Preserved, ...]
+
+    @property
+    def path(self) -> Path:
+        return self.journal.path(self.unit)
+
+    @property
+    def read_by(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(item.read_by for item in self.items))
+
+
+def owed(state_dir: Path) -> Iterator[Owed]:
+    """All that interrupted runs owe to devices, by device and address."""
+    for folder in sorted((state_dir / "journal").glob("*/*")):
+        region, _, key = folder.name.partition("-")
+        journal = Journal(state_dir, folder.parent.name, region, key)
+        for unit in journal.units():
+            yield Owed(journal, folder.parent.name, region, unit, journal.entry(unit))
+
+
 def _write_entry(path: Path, unit_address: int, items: Iterable[Preserved]) -> Path:
     """The entry's bytes, on disk beside its place."""
     body = {"schema": SCHEMA, "unit": unit_address, "bytes": [_entry_of(item) for item in items]}

@@ -89,9 +89,13 @@ def causes_of_program(wanted: bytes, one: bytes, before: bytes, chip: Chip) -> s
             f" ({opcode}), or quad enable being clear"
         )
     if chip.program.lines.data == 4:
-        for line in (3, 2):
-            if all((a ^ b) & ~LINE_BITS[line] == 0 for a, b in zip(wanted, one, strict=True)):
-                return f"only bits {line} and {line + 4} are wrong: fits io{line} on another pin, or open"
+        if all(_exchanged(a) == b for a, b in zip(wanted, one, strict=True)):
+            return "bits 2 and 3 of every nibble are exchanged: fits io2 and io3 on each other's pin"
+        for lines in ((2,), (3,), (2, 3)):
+            bits = sum(LINE_BITS[line] for line in lines)
+            if all((a ^ b) & ~bits == 0 for a, b in zip(wanted, one, strict=True)):
+                names = " and ".join(f"io{line}" for line in lines)
+                return f"only bits that {names} carries are wrong: fits {names} on another pin, or open"
     return (
         f"other bytes were programmed: fits the line count of the program command ({opcode}), io2 or io3 on"
         " another pin, supply or signal quality"

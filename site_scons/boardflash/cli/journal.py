@@ -1,0 +1,59 @@
+"""`boardflash journal`: what interrupted runs owe to devices, and what to do where nothing proves it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from boardflash.cli.output import REPORT_SCHEMA, write_json
+from boardflash.errors import BoardflashError
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from boardflash.program.journal import Journal, Owed, owed
+    from boardflash.state import state_dir
+
+    def chosen(path: Path) -> tuple[Journal, int]:
+        for entry in owed(state_dir()):
+            if entry.path.resolve() == path.resolve():
+                return entry.journal, entry.unit
+        raise BoardflashError(
+            "no entry of the preserve journal; `boardflash journal` lists them", where=str(path)
+        )
+
+    def told(entry: Owed) -> str:
+        first, last = entry.items[0].address, entry.items[-1].end - 1
+        size = sum(len(item.data) for item in entry.items)
+        return (
+            f"{entry.path}: device {entry.unique_id}, {entry.region}: {size:,} bytes in"
+            f" {first:#010x}..{last:#010x}, read: {', '.join(entry.read_by)}"
+        )
+
+    if arguments.restore is not None:
+        journal, unit = chosen(arguments.restore)
+        journal.decide(unit)
+        print(f"{arguments.restore}: the next flash of this device writes these bytes back")
+    elif arguments.forget is not None:
+        journal, unit = chosen(arguments.forget)
+        journal.forget(unit)
+        print(f"{arguments.forget}: forgotten; the device keeps what it holds")
+    elif arguments.json is None:
+        for entry in owed(state_dir()):
+            print(told(entry))
+        return 0
+    if arguments.json is not None:
+        entries = [
+            {
+                "file": str(entry.path),
+                "unique_id": entry.unique_id,
+                "region": entry.region,
+                "unit": entry.unit,
+                "bytes": sum(len(item.data) for item in entry.items),
+                "read_by": list(entry.read_by),
+            }
+            for entry in owed(state_dir())
+        ]
+        write_json(
+            arguments.json, {"schema": REPORT_SCHEMA, "verb": "journal", "entries": entries, "exit_code": 0}
+        )
+    return 0

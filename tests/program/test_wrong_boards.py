@@ -1,0 +1,218 @@
+"""A board file that is wrong about its QSPI chip loses nothing beside the image, and is told what fits.
+
+Each wrong wiring, quad enable, dummy count, program command and size, over contents of several kinds: the
+failing run, the same cut off by power, and the sound run behind it. BOARDFLASH_EVERY_CALL=1 cuts at each
+call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from boardflash.errors import BoardflashError, ExitCode
+from cuts import at_each_call, journal_files, sample
+from program.wrong_boards import (
+    DUMMIES,
+    KIB,
+    PROGRAM,
+    QSPI,
+    QUAD_ENABLE,
+    SIZE,
+    SIZES,
+    SOUND_LARGE,
+    WIRING,
+    Bench,
+    Wrong,
+    bench,
+    noise,
+)
+
+LENGTH = 10 * KIB + 100
+OLD, NEW = noise(LENGTH, 1), noise(LENGTH, 2)
+UPPER = SIZE + 0x20_0000  # where an image lies that a chip of 16 MiB does not have
+ALL = [*WIRING, *QUAD_ENABLE, *DUMMIES, *PROGRAM]
+#: The causes that the line names; one of each tuple must be the true one.
+CAUSES = {
+    "io2 elsewhere": "io2",
+    "io3 elsewhere": "io3",
+    "io2 and io3 elsewhere": "io2",
+    "io2 and io3 exchanged": "io2 and io3 on each other's pin",
+    "io2 elsewhere, 1-1-4": "io2 on another pin",
+    "quad enable left clear": "quad enable",
+    "one dummy cycle too few": "1 dummy cycles more",
+    "two dummy cycles too many": "2 dummy cycles fewer",
+    "38h for 32h": "38h on 1-4-4",
+    "12h for 32h": "12h on 1-4-4",
+    "02h on four lines": "02h on 1-1-4",
+    "no 32h": "32h on 1-1-4",
+}
+
+
+@pytest.fixture(autouse=True)
+def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("BOARDFLASH_STATE_DIR", str(tmp_path / "unused"))
+    yield
+
+
+def contents(kind: str, size: int = SIZE, at: int = 0) -> bytearray:
+    """What the device holds before; its own bytes lie beside the image at `at`."""
+    found = bytearray(b"\xff" * size)
+    if kind == "blank":
+        return found
+    if kind != "blank but the last 100 bytes of a unit":
+        found[at : at + LENGTH] = OLD
+    if kind in ("image", "equal A and B images"):
+        found[at + LENGTH : at + 12 * KIB] = noise(12 * KIB - LENGTH, 3)
+    if kind == "equal A and B images":
+        other = at ^ size // 2
+        found[other : other + 12 * KIB] = found[at : at + 12 * KIB]
+    if kind.endswith("the last 100 bytes of a unit"):
+        found[at + 12 * KIB - 100 : at + 12 * KIB] = noise(100, 5)
+    return found
+
+
+KINDS = [
+    "image",
+    "equal A and B images",
+    "blank",
+    "image, and the last 100 bytes of a unit",
+    "blank but the last 100 bytes of a unit",
+]
+
+
+def device(folder: Path, wrong: Wrong, content: bytes, faults: dict[str, str] | None = None) -> Bench:
+    rig = bench(folder, wrong, faults)
+    if not (folder / "state" / "sim").exists():
+        with rig.link():
+            pass
+        rig.set_memory("qspi", 0, content)
+    return rig
+
+
+def failing(rig: Bench, at: int = 0) -> BoardflashError:
+    with pytest.raises(BoardflashError) as caught:
+        rig.flash({QSPI + at: NEW})
+    return caught.value
+
+
+def lost(rig: Bench, content: bytes, at: int = 0, length: int = LENGTH) -> list[str]:
+    """Addresses beside the image that hold other bytes than before."""
+    now = rig.memory("qspi")
+    end = at + length
+    if now[:at] == content[:at] and now[end:] == content[end:]:
+        return []
+    beside = [*range(at), *range(end, len(now))]
+    return [f"{i:#x}" for i in beside if now[i] != content[i]][:4]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", ALL, ids=str)
+def test_a_wrong_board_loses_nothing_and_is_told_what_fits(tmp_path: Path, wrong: Wrong, kind: str) -> None:
+    content = contents(kind)
+    rig = device(tmp_path, wrong, content)
+    error = failing(rig)
+    assert lost(rig, content) == []
+    assert journal_files(rig) == ()
+    assert error.code in (ExitCode.DEVICE_FAILED, ExitCode.VERIFY_FAILED)
+    assert CAUSES[wrong.name] in str(error)
+    assert "run again" not in str(error) and "\n" not in str(error)
+    if rig.memory("qspi") != content:  # else the sound run meets what it would have met without it
+        mended = bench(tmp_path, wrong.mended)
+        if "unknown_opcodes" not in wrong.faults:
+            mended.flash({QSPI: NEW})
+            assert lost(mended, content) == []
+            assert mended.memory("qspi")[:LENGTH] == NEW
+
+
+@pytest.mark.parametrize("wrong", [*WIRING, *QUAD_ENABLE, *DUMMIES], ids=str)
+def test_wrong_reads_over_an_image_stop_before_anything_is_changed(tmp_path: Path, wrong: Wrong) -> None:
+    content = contents("image")
+    rig = device(tmp_path, wrong, content)
+    assert str(failing(rig)).endswith("; nothing was erased or programmed")
+    assert rig.memory("qspi") == content
+
+
+@pytest.mark.parametrize("wrong", [*WIRING, *QUAD_ENABLE, *DUMMIES], ids=str)
+def test_verify_and_read_believe_nothing_either(tmp_path: Path, wrong: Wrong) -> None:
+    """A difference that only the wrong reads show is no difference of the device."""
+    content = contents("image")
+    rig = device(tmp_path, wrong, content)
+    with pytest.raises(BoardflashError, match="than on one line"):
+        rig.verify({QSPI: OLD})
+    assert rig.memory("qspi") == content
+
+
+@pytest.mark.parametrize("kind", [KINDS[0], KINDS[3], KINDS[4]])
+@pytest.mark.parametrize("wrong", PROGRAM, ids=str)
+def test_a_power_cut_in_a_failing_run_loses_nothing(tmp_path: Path, wrong: Wrong, kind: str) -> None:
+    """The next, sound run finds what the journal owes, or what was written back."""
+    content = contents(kind)
+    calls = [0]
+    with at_each_call(lambda _probe, n: calls.__setitem__(0, n)):
+        failing(device(tmp_path / "whole", wrong, content))
+    for call in sample(range(calls[0] // 2, calls[0] - 4), 2):
+        folder = tmp_path / str(call)
+        failing(device(folder, wrong, content, {"power_cut_at_call": str(call)}))
+        mended = bench(folder, wrong.mended)
+        if "unknown_opcodes" in wrong.faults:
+            failing(mended)
+        else:
+            mended.flash({QSPI: NEW})
+        assert lost(mended, content) == [], f"cut at call {call}"
+
+
+# Size
+
+
+@pytest.mark.parametrize("at", [0x2_0000, UPPER], ids=["lower half", "upper half"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("wrong", SIZES, ids=str)
+def test_a_chip_that_is_smaller_than_its_file_loses_nothing(
+    tmp_path: Path, wrong: Wrong, kind: str, at: int
+) -> None:
+    """The die wraps: the upper half of the addresses is the lower one."""
+    rig = device(tmp_path, wrong, b"")
+    size = len(rig.memory("qspi"))
+    content = contents(kind, SIZE, at % SIZE)
+    if kind == "equal A and B images":
+        content = contents("image", SIZE, at % SIZE)  # a die that wraps shows them as two
+    content += b"\xff" * (size - SIZE)
+    rig.set_memory("qspi", 0, bytes(content))
+    try:
+        rig.flash({QSPI + at: NEW})
+    except BoardflashError as error:
+        assert "32 MiB" in str(error) or "address bytes" in str(error)
+        assert rig.memory("qspi")[: at % SIZE] == content[: at % SIZE]
+    else:
+        assert at < SIZE, "an image in a half that is not there was flashed"
+    assert lost(rig, content, at % SIZE) == []
+    assert journal_files(rig) == ()
+
+
+@pytest.mark.parametrize("call_share", [0.55, 0.7, 0.8, 0.9])
+def test_a_power_cut_while_a_wrapping_chip_is_found_out_loses_nothing(
+    tmp_path: Path, call_share: float
+) -> None:
+    wrong = SIZES[0]
+    content = contents("image", 2 * SIZE, UPPER % SIZE)
+    calls = [0]
+    with at_each_call(lambda _probe, n: calls.__setitem__(0, n)):
+        failing(device(tmp_path / "whole", wrong, content), UPPER)
+    folder = tmp_path / "cut"
+    call = int(calls[0] * call_share)
+    failing(device(folder, wrong, content, {"power_cut_at_call": str(call)}), UPPER)
+    failing(bench(folder, wrong), UPPER)  # it owes the lower half its bytes, and gives them back
+    assert lost(bench(folder, wrong), content, 0, 0) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_chip_of_32_mib_is_flashed_in_both_halves(tmp_path: Path, kind: str) -> None:
+    content = contents(kind, 2 * SIZE, UPPER)
+    rig = device(tmp_path, SOUND_LARGE, content)
+    rig.flash({QSPI + UPPER: NEW})
+    assert rig.memory("qspi")[UPPER : UPPER + LENGTH] == NEW
+    assert lost(rig, content, UPPER) == []
+    assert journal_files(rig) == ()
