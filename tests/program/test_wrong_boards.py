@@ -42,7 +42,7 @@ CAUSES = {
     "io2 and io3 exchanged": "io2 and io3 on each other's pin",
     "io2 elsewhere, 1-1-4": "io2 on another pin",
     "quad enable left clear": "quad enable",
-    "one dummy cycle too few": "1 dummy cycles more",
+    "one dummy cycle too few": "1 dummy cycle more",
     "two dummy cycles too many": "2 dummy cycles fewer",
     "38h for 32h": "38h on 1-4-4",
     "12h for 32h": "12h on 1-4-4",
@@ -133,6 +133,13 @@ def test_wrong_reads_over_an_image_stop_before_anything_is_changed(tmp_path: Pat
     rig = device(tmp_path, wrong, content)
     assert str(failing(rig)).endswith("; nothing was erased or programmed")
     assert rig.memory("qspi") == content
+
+
+def test_the_line_in_the_page_about_proved_reads_is_what_such_a_board_says(tmp_path: Path) -> None:
+    wrong = next(wrong for wrong in WIRING if wrong.name == "io2 elsewhere, 1-1-4")
+    page = Path(__file__).resolve().parents[2] / "docs" / "proved-reads.md"
+    told = str(failing(device(tmp_path, wrong, contents("image"))))
+    assert f"    {told}\n" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("wrong", [*WIRING, *QUAD_ENABLE, *DUMMIES], ids=str)

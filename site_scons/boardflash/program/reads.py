@@ -50,7 +50,9 @@ def _looks(one: bytes, mode: bytes, lines: Lines) -> Iterator[str]:
     shift = _shift(one, mode)
     if shift:
         more = "more" if shift < 0 else "fewer"
-        yield f"the same bytes, shifted by {abs(shift)} clocks: fits {abs(shift)} dummy cycles {more}"
+        clocks = abs(shift)
+        plural = "" if clocks == 1 else "s"
+        yield f"the same bytes, shifted by {clocks} clock{plural}: fits {clocks} dummy cycle{plural} {more}"
         return
     for line in (3, 2, 1):
         bits = LINE_BITS[line]
