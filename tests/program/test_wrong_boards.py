@@ -7,12 +7,21 @@ call.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.loader.artefact import load_artefact
+from boardflash.program.interrupt import Interrupt
+from boardflash.program.progress import Silent
+from boardflash.program.prove import Prover
+from boardflash.program.report import RegionReport
+from boardflash.program.rescue import prove
+from boardflash.program.session import open_session
 from cuts import at_each_call, journal_files, sample
 from program.wrong_boards import (
     DUMMIES,
@@ -22,7 +31,9 @@ from program.wrong_boards import (
     QUAD_ENABLE,
     SIZE,
     SIZES,
+    SOUND,
     SOUND_LARGE,
+    SOUND_MICRON,
     WIRING,
     Bench,
     Wrong,
@@ -55,6 +66,16 @@ CAUSES = {
 def state_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("BOARDFLASH_STATE_DIR", str(tmp_path / "unused"))
     yield
+
+
+class Notes(Silent):
+    """What is told while a run works."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def note(self, line: str) -> None:
+        self._lines.append(line)
 
 
 def contents(kind: str, size: int = SIZE, at: int = 0) -> bytearray:
@@ -223,3 +244,114 @@ def test_a_chip_of_32_mib_is_flashed_in_both_halves(tmp_path: Path, kind: str) -
     assert rig.memory("qspi")[UPPER : UPPER + LENGTH] == NEW
     assert lost(rig, content, UPPER) == []
     assert journal_files(rig) == ()
+
+
+# After a failure behind an erase
+
+
+@pytest.mark.parametrize("wrong", PROGRAM, ids=str)
+def test_what_was_erased_beside_the_image_is_written_back_at_once(tmp_path: Path, wrong: Wrong) -> None:
+    """The image lies in one unit with bytes of the device: those are erased when the program command fails."""
+    content = contents("image")
+    rig = device(tmp_path, wrong, content)
+    notes: list[str] = []
+    image = noise(1000, 9)
+    with pytest.raises(BoardflashError):
+        rig.flash({QSPI + 9 * KIB + 500: image}, progress=Notes(notes))
+    assert lost(rig, content, 9 * KIB + 500, 1000) == []
+    assert journal_files(rig) == ()
+    told = [note for note in notes if "written back on one line after the failure, and compared" in note]
+    assert len(told) == 1
+    assert told[0].startswith("qspi: 0x90002000 ")
+
+
+def test_a_chip_that_does_not_answer_any_more_leaves_its_bytes_in_the_journal(tmp_path: Path) -> None:
+    wrong = PROGRAM[0]
+    content = contents("image")
+    calls = [0]
+
+    def owing(_probe: object, n: int) -> None:
+        if not calls[0] and journal_files(whole) and "90002000.json" in journal_files(whole):
+            calls[0] = n
+
+    whole = device(tmp_path / "whole", wrong, content)
+    with at_each_call(owing), pytest.raises(BoardflashError):
+        whole.flash({QSPI + 9 * KIB + 500: noise(1000, 9)})
+    rig = device(tmp_path / "cut", wrong, content, {"unplug_at_call": str(calls[0] + 4)})
+    with pytest.raises(BoardflashError):
+        rig.flash({QSPI + 9 * KIB + 500: noise(1000, 9)})
+    assert journal_files(rig) == ("90002000.json",)
+    mended = bench(tmp_path / "cut", wrong.mended)
+    report = mended.flash({QSPI: NEW})  # whatever the next run flashes
+    assert any("of an interrupted run" in line for line in report.lines())
+    assert lost(mended, content) == []
+    assert journal_files(mended) == ()
+
+
+# What is told, and what it takes
+
+
+def test_the_proof_takes_less_than_20_ms_calls_included(tmp_path: Path) -> None:
+    """On the board's clock, with all 64 spots over contents that tell something."""
+    rig = bench(tmp_path, SOUND)
+    with rig.link():
+        pass
+    rig.set_memory("qspi", 0, noise(SIZE, 1))
+    plan = rig.plan({QSPI: NEW})
+    region, chip = plan.board.region("qspi"), plan.board.qspi.chips[0]
+    artefact = load_artefact(plan.loader_path)
+    with (
+        rig.link() as link,
+        open_session(plan.board, artefact, link, Silent(), Interrupt(), qspi=True) as opened,
+    ):
+        report = RegionReport("qspi")
+        started = link.now()
+        prove(opened, Prover(opened, plan.board, region, chip, plan.region_image("qspi"), report))
+        took = link.now() - started
+    assert 60 <= report.spots_counted == report.spots <= 64
+    assert 0.005 < took < 0.020
+
+
+def test_quad_enable_is_set_before_anything_else_and_told(tmp_path: Path) -> None:
+    rig = device(tmp_path, replace(SOUND, twin="stm32f746g-disco-c03-im"), contents("image"))
+    notes: list[str] = []
+    rig.flash({QSPI: NEW}, progress=Notes(notes))
+    assert (
+        "QSPI chip w25q128jv: JEDEC ID EF 70 18 EF 70 18; set up: quad enable set (S2B1v4, non-volatile)"
+        in notes
+    )
+
+
+PROTECTED = replace(SOUND_MICRON, faults={"registers": "{ sr = 0x5C }"})
+
+
+def protection(rig: Bench) -> int:
+    state = json.loads((rig.folder / "state" / "sim" / rig.serial / "board.json").read_text(encoding="utf-8"))
+    return state["chip_registers"]["sr"] & 0x5C
+
+
+def test_unchanged_means_no_cell_and_no_protection_bit(tmp_path: Path) -> None:
+    content = contents("image")
+    rig = device(tmp_path, PROTECTED, content)
+    sound = bench(tmp_path, SOUND_MICRON)
+    sound.verify({QSPI: OLD})
+    sound.verify({QSPI: NEW})
+    report = sound.flash({QSPI: OLD})
+    assert report.regions[0].notes == []
+    assert protection(rig) == 0x5C
+    assert rig.memory("qspi") == content
+
+
+def test_protection_is_lifted_for_a_change_and_told(tmp_path: Path) -> None:
+    rig = device(tmp_path, PROTECTED, contents("image"))
+    report = bench(tmp_path, SOUND_MICRON).flash({QSPI: NEW})
+    assert report.regions[0].notes == ["block protection lifted for good, the chip has no volatile bits"]
+    assert protection(rig) == 0
+
+
+def test_reads_that_are_not_proved_leave_protection_alone(tmp_path: Path) -> None:
+    wrong = replace(WIRING[-1], faults=PROTECTED.faults)
+    content = contents("image")
+    rig = device(tmp_path, wrong, content)
+    failing(rig)
+    assert protection(rig) == 0x5C
