@@ -81,11 +81,15 @@ def test_an_external_loader_maps_the_chip_after_an_odd_write(twin: str, low: int
     assert not board.violations
 
 
-def test_mapping_the_chip_sends_it_no_command() -> None:
-    """AR = 0 under the command that went last would send it again: an erase at address 0, say."""
+@pytest.mark.parametrize("last", ["EraseSector", "SEGGER_OPEN_Read"])
+def test_mapping_the_chip_sends_it_no_command(last: str) -> None:
+    """AR = 0 under the command that went last would send that again: to address 0."""
     board = simulated()
     caller = flm_started(board)
-    assert caller.call("EraseSector", WINDOW + AT) == 0
+    if last == "EraseSector":
+        assert caller.call(last, WINDOW + AT) == 0
+    else:
+        read(caller, 0)
     seen: list[int] = []
     select = board.chip.select
 

@@ -6,6 +6,7 @@ import pytest
 
 from boardflash.sim.target import BusFault
 from sim_nor.nor_bench import (
+    ABR,
     AR,
     BUSY,
     CCR,
@@ -324,3 +325,23 @@ def test_clearing_en_ends_the_transfer() -> None:
     assert c.flevel == 0
     c.ready()
     assert c.chip.array[:5] == b"\0\0\0\0\xff"
+
+
+@pytest.mark.parametrize(("size", "value"), [(2, 0x8001), (3, 0x123480)])
+def test_alternate_bytes_are_as_many_as_absize_says(size: int, value: int) -> None:
+    """03h takes three bytes of address, from wherever they come: here the last ones are alternate bytes."""
+    c = Controller()
+    c.chip.array[:] = bytes(range(256)) * (1 << 16)
+    c.w(ABR, value)
+    address_lines = 1 if size < 3 else 0
+    command = ccr(0x03, lines=(1, address_lines, 1), address_bytes=1, alternate=(1, size))
+    assert c.read(command, 1, 0x12 if address_lines else None) == bytes([value & 0xFF])
+
+
+@pytest.mark.parametrize(("clocks", "heard"), [(7, False), (8, True)])
+def test_an_abort_inside_the_instruction_cuts_it(clocks: int, heard: bool) -> None:
+    c = Controller()
+    c.w(CCR, ccr(0x06))
+    c.wait(clocks * CLOCK)
+    c.abort()
+    assert c.status() == (0x02 if heard else 0x00)
