@@ -251,7 +251,7 @@ def test_a_chip_of_32_mib_is_flashed_in_both_halves(tmp_path: Path, kind: str) -
 
 @pytest.mark.parametrize("wrong", PROGRAM, ids=str)
 def test_what_was_erased_beside_the_image_is_written_back_at_once(tmp_path: Path, wrong: Wrong) -> None:
-    """The image lies in one unit with bytes of the device: those are erased when the program command fails."""
+    """The image lies in one unit with bytes of the device: they are erased when the program command fails."""
     content = contents("image")
     rig = device(tmp_path, wrong, content)
     notes: list[str] = []

@@ -6,7 +6,7 @@ import functools
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -48,6 +48,13 @@ def assemble(source: str) -> Program:
 def new_board(twin: str = "stm32f746g-disco", **options: object) -> SimulatedBoard:
     """A blank board, halted at its reset vector."""
     board = SimulatedBoard(load_twin(twin), BoardState.in_memory(), SimOptions(**options))  # type: ignore[arg-type]
+    board.reset(halt=True)
+    return board
+
+
+def board_with(**changes: object) -> SimulatedBoard:
+    """A discovery board that is built otherwise, halted at its reset vector."""
+    board = SimulatedBoard(replace(load_twin("stm32f746g-disco"), **changes), BoardState.in_memory())  # type: ignore[arg-type]
     board.reset(halt=True)
     return board
 

@@ -6,8 +6,11 @@ import time
 
 import pytest
 
+from boardflash.errors import BoardflashError
 from boardflash.sim.board import SimulatedBoard
-from sim_core.guest import MS, US, load, new_board, put, run, word
+from boardflash.sim.bus import REGISTER_CYCLES
+from boardflash.sim.twin import load_twin, twin_names
+from sim_core.guest import MS, US, board_with, load, new_board, put, run, word
 
 FLASH = 0x08000000
 KEYR, SR, CR = 0x40023C04, 0x40023C0C, 0x40023C10
@@ -78,6 +81,55 @@ def test_one_instruction_is_one_cycle(board: SimulatedBoard) -> None:
     assert run(board, "movw r0, #1000\n 1: subs r0, #1\n bne 1b\n bkpt") == pytest.approx(
         2001 * 62_500, abs=62_500
     )
+
+
+CYCLE_PS = 62_500  # of 16 MHz
+RCC_CR, RAM_WORD, SHCSR = 0x40023800, 0x20004000, 0xE000ED24
+
+
+@pytest.mark.parametrize(
+    ("code", "address", "accesses"),
+    [
+        ("ldr r0, [r1]\n", RCC_CR, 1),
+        ("str r2, [r1]\n", 0x40020000, 1),
+        ("ldrb r0, [r1]\n", RCC_CR, 1),
+        ("ldrd r0, r3, [r1]\n", RCC_CR, 2),
+        ("ldr r0, [r1]\n", 0xA0001000, 1),
+        ("ldr r0, [r1]\n", RAM_WORD, 0),
+        ("str r2, [r1]\n", RAM_WORD, 0),
+        ("ldr r0, [r1]\n", SHCSR, 0),
+    ],
+    ids=["read", "write", "byte", "two words", "QUADSPI", "RAM read", "RAM write", "core's own"],
+)
+@pytest.mark.parametrize("cycles", [1, 7, None], ids=["as RAM", "7", "default"])
+def test_a_register_access_waits_for_the_bus(
+    code: str, address: int, accesses: int, cycles: int | None
+) -> None:
+    board = board_with() if cycles is None else board_with(register_cycles=cycles)
+    more = (REGISTER_CYCLES if cycles is None else cycles) - 1
+    assert run(board, code * 40 + "bkpt", r1=address, r2=0) == 40 * (1 + accesses * more) * CYCLE_PS
+
+
+def test_the_stated_cost_is_that_of_the_twins() -> None:
+    assert REGISTER_CYCLES == 10
+    assert all(load_twin(name).register_cycles == REGISTER_CYCLES for name in twin_names())
+
+
+def test_an_access_sees_the_time_of_those_before_it_in_its_block() -> None:
+    """The word count falls between two reads of SR that no branch separates."""
+    board = board_with(register_cycles=100)
+    read = "ldr r2, [r0, #12]\n"
+    source = UNLOCK + "ldr r1, =0x201\n str r1, [r0, #16]\n ldr r3, =0x08000000\n str r1, [r3]\n dsb\n"
+    run(board, source + read + "mov r4, r2\n" + read * 3 + "bkpt")
+    assert board.read_register(4) & 1 << 16
+    assert not board.read_register(2) & 1 << 16, "16 us are 256 cycles"
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5])
+def test_no_access_takes_less_than_a_cycle(value: object) -> None:
+    with pytest.raises(BoardflashError) as caught:
+        board_with(register_cycles=value)
+    assert str(caught.value) == f"stm32f746g-disco: register_cycles: {value} is no whole number from 1 on"
 
 
 @pytest.mark.parametrize("ps", [1, 62_500, 777_777, 10_000_000])

@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from boardflash.sim.board import SimulatedBoard
-from boardflash.sim.options import SimOptions
-from boardflash.sim.state import BoardState
 from boardflash.sim.target import BusFault
-from boardflash.sim.twin import Twin, load_twin
-from sim_core.guest import MS, RAM, US, assemble, new_board, put, run, word
+from sim_core.guest import MS, RAM, US, assemble, board_with, new_board, put, run, word
 
-FLASH = 0x08000000
+FLASH, OTP, OTP_LOCKS = 0x08000000, 0x1FF0F000, 0x1FF0F400
 KEYR, SR, CR, OPTKEYR, OPTCR = 0x40023C04, 0x40023C0C, 0x40023C10, 0x40023C08, 0x40023C14
 PG, SER, MER, STRT, LOCK, BSY = 1, 2, 4, 1 << 16, 1 << 31, 1 << 16
 EOP, WRPERR, PGAERR, PGPERR, ERSERR = 1, 1 << 4, 1 << 5, 1 << 6, 1 << 7
@@ -31,14 +28,6 @@ def wait(board: SimulatedBoard) -> int:
     return board.clock.now_ps - start
 
 
-def twin_with(**changes: object) -> SimulatedBoard:
-    base = load_twin("stm32f746g-disco")
-    fields = {name: getattr(base, name) for name in base.__dataclass_fields__}
-    board = SimulatedBoard(Twin(**{**fields, **changes}), BoardState.in_memory(), SimOptions())
-    board.reset(halt=True)
-    return board
-
-
 def test_locked_controller_refuses_everything(board: SimulatedBoard) -> None:
     put(board, CR, PG | X32)
     assert word(board, CR) == LOCK
@@ -56,6 +45,71 @@ def test_wrong_key_locks_until_reset(board: SimulatedBoard) -> None:
     board.reset(halt=True)
     unlock(board)
     assert not word(board, CR) & LOCK
+
+
+@pytest.mark.parametrize("second", [0x12345678, 0x45670123])
+def test_a_wrong_second_key_locks_until_reset(board: SimulatedBoard, second: int) -> None:
+    """RM0385 3.3.4: "Any wrong sequence will lock up the FLASH_CR register until the next system reset"."""
+    put(board, KEYR, 0x45670123)
+    put(board, KEYR, second)
+    assert word(board, CR) & LOCK
+    unlock(board)
+    assert word(board, CR) & LOCK
+    put(board, CR, SER | X32 | STRT)
+    assert word(board, CR) == LOCK
+    board.reset(halt=True)
+    unlock(board)
+    assert not word(board, CR) & LOCK
+
+
+def test_a_wrong_second_option_key_locks_until_reset(board: SimulatedBoard) -> None:
+    put(board, OPTKEYR, 0x08192A3B)
+    put(board, OPTKEYR, 0x12345678)
+    for key in (0x08192A3B, 0x4C5D6E7F):
+        put(board, OPTKEYR, key)
+    assert word(board, OPTCR) & 1
+    board.reset(halt=True)
+    for key in (0x08192A3B, 0x4C5D6E7F):
+        put(board, OPTKEYR, key)
+    assert not word(board, OPTCR) & 1
+
+
+def test_software_can_lock_again_and_unlock_again(board: SimulatedBoard) -> None:
+    unlock(board)
+    put(board, CR, LOCK)
+    assert word(board, CR) == LOCK
+    unlock(board)
+    assert not word(board, CR) & LOCK
+
+
+def test_a_locked_otp_block_holds_and_its_neighbour_does_not(board: SimulatedBoard) -> None:
+    """RM0385 "One-time programmable bytes": 16 blocks of 64 bytes; lock byte n = 00h closes block n for good."""
+    unlock(board)
+    put(board, CR, PG | X8)
+    for address, value in ((OTP + 64, 0x5A), (OTP_LOCKS + 1, 0x00)):
+        put(board, address, value, 1)
+        wait(board)
+    for at in (64, 65, 127):
+        put(board, OTP + at, 0, 1)
+        assert word(board, SR) == WRPERR
+        put(board, SR, WRPERR)
+    assert board.read_memory(OTP + 64, 4, 1) == b"\x5a\xff\xff\xff"
+    for at in (63, 128):
+        put(board, OTP + at, 0, 1)
+        wait(board)
+        assert word(board, SR) == 0
+        assert board.read_memory(OTP + at, 1, 1) == b"\0"
+
+
+def test_otp_outlives_power_and_no_erase_touches_it(board: SimulatedBoard) -> None:
+    unlock(board)
+    put(board, CR, PG | X8)
+    put(board, OTP, 0x12, 1)
+    wait(board)
+    put(board, CR, MER | X32 | STRT)
+    board.advance(9000 * MS)
+    board.power_cycle()
+    assert board.read_memory(OTP, 1, 1) == b"\x12"
 
 
 @pytest.mark.parametrize(("psize", "width"), [(X8, 1), (X16, 2), (X32, 4)])
@@ -172,7 +226,7 @@ def test_second_store_waits_for_the_first(board: SimulatedBoard) -> None:
 
 
 def test_write_protected_sector_sets_wrperr() -> None:
-    board = twin_with(option_bytes={"optcr": 0xC0FEAAFC})
+    board = board_with(option_bytes={"optcr": 0xC0FEAAFC})
     unlock(board)
     put(board, CR, PG | X32)
     put(board, FLASH, 0)
@@ -187,13 +241,13 @@ def test_write_protected_sector_sets_wrperr() -> None:
 
 
 def test_read_protection_keeps_the_debugger_out() -> None:
-    board = twin_with(option_bytes={"optcr": 0xC0FF55FC})
+    board = board_with(option_bytes={"optcr": 0xC0FF55FC})
     with pytest.raises(BusFault, match="RDP"):
         word(board, FLASH)
 
 
 def test_x32_below_2v7_is_a_violation_and_programs_badly() -> None:
-    board = twin_with(supply_mv=2500)
+    board = board_with(supply_mv=2500)
     unlock(board)
     put(board, CR, PG | X32)
     put(board, FLASH, 0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from boardflash.sim.board import SimulatedBoard
-from sim_core.guest import US, new_board, put, run, word
+from sim_core.guest import US, board_with, new_board, put, run, word
 
 RCC = 0x40023800
 RCC_CR, PLLCFGR, CFGR, AHB1ENR, AHB3ENR, APB1ENR, CSR = (RCC + n for n in (0, 4, 8, 0x30, 0x38, 0x40, 0x74))
-FLASH_ACR = 0x40023C00
+FLASH_ACR, PWR_CR1 = 0x40023C00, 0x40007000
 PINS = {"clk": ("B", 2, 9), "ncs": ("B", 6, 10), "io0": ("D", 11, 9), "io1": ("D", 12, 9)}
 PINS |= {"io2": ("E", 2, 9), "io3": ("D", 13, 9)}
 
@@ -183,9 +183,109 @@ def test_reset_flags_tell_the_cause(board: SimulatedBoard) -> None:
     assert word(board, CSR) >> 24 == 0x14, "software and pin"
 
 
-def test_no_external_clock_never_gets_ready() -> None:
-    board = new_board()
+@pytest.mark.parametrize(("hse_hz", "ready"), [(25_000_000, True), (None, False)])
+def test_the_external_oscillator_gets_ready_only_with_a_crystal(hse_hz: int | None, ready: bool) -> None:
+    board = board_with(hse_hz=hse_hz)
     put(board, RCC_CR, 0x10083)
     board.advance(2500 * US)
-    assert word(board, RCC_CR) & 1 << 17, "25 MHz on this board"
-    assert board.twin.hse_hz == 25_000_000
+    assert bool(word(board, RCC_CR) & 1 << 17) is ready
+
+
+def test_without_a_crystal_nothing_runs_from_it() -> None:
+    board = board_with(hse_hz=None)
+    put(board, RCC_CR, 0x10083)
+    board.advance(2500 * US)
+    put(board, CFGR, 1)
+    assert word(board, CFGR) & 0xC == 0, "SWS stays on HSI"
+    put(board, CFGR, 0)
+    put(board, PLLCFGR, 0x20400000 | 432 << 6 | 25)
+    put(board, RCC_CR, 0x01010083)
+    board.advance(300 * US)
+    assert not word(board, RCC_CR) & 1 << 25, "a PLL without its source does not lock"
+    assert board.rcc.hclk_hz == 16_000_000
+
+
+def test_a_pll_that_runs_keeps_its_configuration(board: SimulatedBoard) -> None:
+    """RM0385 5.3.2: PLLN, PLLM, PLLP "can be written only if PLL is disabled"."""
+    put(board, FLASH_ACR, 0x105)
+    pll(board, 0x20000000 | 160 << 6 | 16)
+    put(board, PLLCFGR, 0x20000000 | 180 << 6 | 8)
+    assert word(board, PLLCFGR) == 0x20000000 | 160 << 6 | 16
+    put(board, CFGR, 2)
+    assert board.rcc.hclk_hz == 80_000_000
+    put(board, CFGR, 0)
+    put(board, RCC_CR, 0x83)
+    put(board, PLLCFGR, 0x20000000 | 180 << 6 | 8)
+    assert word(board, PLLCFGR) == 0x20000000 | 180 << 6 | 8
+
+
+def test_the_source_of_the_core_cannot_be_switched_off(board: SimulatedBoard) -> None:
+    """RM0385 5.3.1: HSION and PLLON "cannot be cleared if" the system clock comes from there."""
+    put(board, RCC_CR, 0)
+    assert word(board, RCC_CR) & 1
+    put(board, FLASH_ACR, 0x105)
+    pll(board, 0x20000000 | 160 << 6 | 16)
+    put(board, CFGR, 2)
+    put(board, RCC_CR, 0x83)
+    assert word(board, RCC_CR) & 3 << 24 == 3 << 24
+    assert board.rcc.hclk_hz == 80_000_000
+
+
+@pytest.mark.parametrize("hsi_ppm", [-80_000, 45_000])
+def test_the_internal_oscillator_is_off_by_what_the_board_says(hsi_ppm: int) -> None:
+    board = board_with(hsi_ppm=hsi_ppm)
+    factor = 1 + hsi_ppm / 1e6
+    assert board.rcc.hclk_hz == 16 * (1_000_000 + hsi_ppm)
+    assert run(board, "nop\n" * 800 + "bkpt") == pytest.approx(50 * US / factor, abs=1)
+    put(board, FLASH_ACR, 0x105)
+    pll(board, 0x20000000 | 168 << 6 | 8)
+    put(board, CFGR, 2)
+    assert board.rcc.hclk_hz == pytest.approx(168_000_000 * factor, abs=2)
+    assert board.violations == []
+
+
+def test_180_mhz_of_a_fast_oscillator_are_too_many() -> None:
+    board = board_with(hsi_ppm=10_000)
+    put(board, FLASH_ACR, 0x107)
+    pll(board, 0x20000000 | 180 << 6 | 8)
+    put(board, CFGR, 2)
+    assert [(v.rule, v.detail) for v in board.violations] == [
+        ("over_drive", "HCLK 181800000 Hz without over-drive, at most 180 MHz")
+    ]
+
+
+def test_the_crystal_is_not_off_with_it() -> None:
+    board = board_with(hsi_ppm=45_000)
+    put(board, RCC_CR, 0x10083)
+    board.advance(2500 * US)
+    put(board, CFGR, 1)
+    assert word(board, CFGR) & 0xC == 4
+    assert board.rcc.hclk_hz == 25_000_000
+
+
+@pytest.mark.parametrize(
+    ("vos", "n", "noticed"),
+    [(1, 140, False), (1, 148, True), (2, 168, False), (2, 172, True), (3, 180, False)],
+)
+def test_a_lower_core_voltage_allows_less(board: SimulatedBoard, vos: int, n: int, noticed: bool) -> None:
+    put(board, APB1ENR, 1 << 28)
+    put(board, PWR_CR1, vos << 14)
+    put(board, FLASH_ACR, 0x107)
+    pll(board, 0x20000000 | n << 6 | 8)
+    put(board, CFGR, 2)
+    assert [violation.rule for violation in board.violations] == ["voltage_scale"] * noticed
+
+
+def test_the_core_voltage_is_chosen_while_the_pll_is_off(board: SimulatedBoard) -> None:
+    """RM0385 4.4.1, VOS: "can be modified only when the PLL is OFF"; the other bits of the register always."""
+    put(board, APB1ENR, 1 << 28)
+    put(board, PWR_CR1, 1 << 14)
+    pll(board, 0x20000000 | 160 << 6 | 16)
+    put(board, PWR_CR1, 3 << 14 | 1 << 16)
+    assert word(board, PWR_CR1) == 1 << 14 | 1 << 16
+    put(board, RCC_CR, 0x83)
+    put(board, PWR_CR1, 3 << 14)
+    assert word(board, PWR_CR1) == 3 << 14
+    board.reset(halt=True)
+    put(board, APB1ENR, 1 << 28)
+    assert word(board, PWR_CR1) == 0xC000, "scale 1 after each reset"

@@ -67,8 +67,8 @@ class SimulatedBoard:
             self.options,
             self._rules,
         )
-        self.rcc = Rcc(self.clock, twin.hse_hz, self._rules)
-        self.pwr = Pwr(self.clock)
+        self.rcc = Rcc(self.clock, twin.hse_hz, self._rules, twin.hsi_ppm)
+        self.pwr = Pwr(self.clock, lambda: self.rcc.pll_on)
         self.gpio = {letter: GpioPort(self.clock, letter) for letter in _PORTS}
         self.pads = Pads(
             self.gpio, self._port_clocked, twin.wiring, load_functions(die_of(twin.mcu, twin.name))
@@ -192,7 +192,7 @@ class SimulatedBoard:
 
     def _make_core(self) -> Core:
         waiting = WaitDetector(self._next_change, self._ram_content) if self.options.skip_waiting else None
-        engine = Engine(self.clock, self.rcc.hclk_hz, self.bus, waiting)
+        engine = Engine(self.clock, self.rcc.hclk_hz, self.bus, waiting, self.twin.register_cycles)
         for memory in self.bus.memories:
             engine.map_memory(memory.base, memory.size, memory.pointer, memory.writable)
         for base in (internal.BASE, internal.ITCM_BASE):
@@ -231,7 +231,7 @@ class SimulatedBoard:
         bus.attach(0xE00FF000, RomTable(self.clock), None, 0x1000)
 
     def _wire(self) -> None:
-        self.rcc.over_drive = self.pwr.over_drive
+        self.rcc.supply = self.pwr.supply
         self.rcc.on_hclk = self._hclk_changed
         self.flash.on_busy = lambda busy: self._protect_flash()
         self.flash.on_content = self._flash_changed

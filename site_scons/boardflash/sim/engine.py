@@ -1,7 +1,9 @@
-"""Runs machine code in Unicorn and keeps its time: one instruction is one cycle of HCLK.
+"""Runs machine code in Unicorn and keeps its time: one instruction is one cycle of HCLK, and a register access of a
+peripheral as many more as the bus takes.
 
 Unicorn runs uncounted. The block hook adds up the instructions of each block before it runs and stops
-the emulation at the block where the slice ends. A register access happens at the time of its block's start.
+the emulation at the block where the slice ends. A register access happens at the time of its block's start, and after
+the accesses before it in that block.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from boardflash.sim.waiting import WaitDetector
 SHIFT = 20
 _STORE_MASK = (1 << SHIFT) - 1
 _WFE, _WFI = 0xBF20, 0xBF30
+_CORE_BUS = 0xE0000000  # the private peripheral bus: SysTick, NVIC, SCB, MPU
 
 
 # Unicorn's exception numbers for M-profile (QEMU target/arm/cpu.h).
@@ -39,7 +42,14 @@ _INTERRUPTS = {
 
 
 class Engine:
-    def __init__(self, clock: VirtualClock, hz: int, bus: CoreBus, waiting: WaitDetector | None) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        hz: int,
+        bus: CoreBus,
+        waiting: WaitDetector | None,
+        register_cycles: int = 1,
+    ) -> None:
         self.clock = clock
         self.bus = bus
         self.hz = hz
@@ -51,6 +61,7 @@ class Engine:
         self.on_event: Callable[[], None] = lambda: None
         self.breakpoints: dict[int, Any] = {}
         self._waiting = waiting
+        self._register_cost = register_cycles - 1 << SHIFT  # the instruction itself is counted with its block
         self._counts: dict[int, int] = {}
         self._special: dict[int, thumb.BlockFacts] = {}
         self._by_granule: dict[int, set[int]] = {}
@@ -370,7 +381,13 @@ class Engine:
             self.reconsider()
         return True
 
+    def _wait_for_bus(self) -> None:
+        self._done += self._register_cost
+        self._at += self._register_cost
+
     def _register_read(self, address: int, width: int) -> int:
+        if address < _CORE_BUS:
+            self._wait_for_bus()
         now = self.clock.now_ps = self.time_of(self._at)
         try:
             value, pure = self.bus.core_read(address, width)
@@ -387,6 +404,8 @@ class Engine:
         return value
 
     def _register_write(self, address: int, value: int, width: int) -> None:
+        if address < _CORE_BUS:
+            self._wait_for_bus()
         now = self.clock.now_ps = self.time_of(self._at)
         try:
             harmless = self.bus.core_write(address, value, width)

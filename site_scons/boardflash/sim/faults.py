@@ -19,7 +19,10 @@ from boardflash.sim.nor.part import load_part
 from boardflash.sim.twin import Twin, check_option_register, check_value, check_wire
 
 WIRE = tuple(f.name for f in fields(LinkFaults))
-TWIN = ("busy_stays", "chip", "flash_kib", "hse_hz", "late_abort", "lsi_hz", "revision", "start", "supply_mv")
+TWIN = (
+    *("busy_stays", "chip", "flash_kib", "hse_hz", "hsi_ppm", "late_abort", "lsi_hz", "register_cycles"),
+    *("revision", "start", "supply_mv"),
+)
 TABLES = {"option_bytes": check_option_register, "wiring": check_wire}
 TEXTS = ("busy_stays", "chip", "jedec_id", "start", "unique_id")  # no numbers, whatever they look like
 

@@ -18,8 +18,17 @@ AHB1ENR, AHB2ENR, AHB3ENR, APB1ENR, APB2ENR = 0x30, 0x34, 0x38, 0x40, 0x44
 BDCR, CSR = 0x70, 0x74
 _ENABLE_ABOVE_RESET = AHB1ENR - AHB1RSTR
 HSI_HZ = 16_000_000
-MAX_HCLK = 216_000_000
-MAX_HCLK_NO_OVER_DRIVE = 180_000_000  # (memory), as the next: VCO limits of the datasheet
+MILLION = 1_000_000
+HSI_PPM = range(-80_000, 45_001)  # DS10916, HSI accuracy over the whole range of temperatures **(memory)**
+# Highest HCLK by PWR_CR1.VOS, without and with over-drive (DS10916 "General operating conditions" **(memory)**;
+# RM0385 PWR_CR1: scale 3 is 01, scale 2 is 10, scale 1 is 11 and what a reset leaves).
+SCALE_3, SCALE_2, SCALE_1 = 1, 2, 3
+MAX_HCLK = {
+    SCALE_3: (144_000_000, 144_000_000),
+    SCALE_2: (168_000_000, 180_000_000),
+    SCALE_1: (180_000_000, 216_000_000),
+}
+# VCO limits of the data sheet **(memory)**
 VCO_IN = range(950_000, 2_100_001)
 VCO_OUT = range(100_000_000, 432_000_001)
 _US = 1_000_000  # in ps
@@ -44,13 +53,19 @@ _HPRE = {8: 1, 9: 2, 10: 3, 11: 4, 12: 6, 13: 7, 14: 8, 15: 9}
 
 
 class Rcc(RegisterBlock):
-    def __init__(self, clock: VirtualClock, hse_hz: int | None, violations: Violations) -> None:
+    """Frequencies here are real ones: software that reckons with 16 MHz is as wrong as its oscillator is."""
+
+    def __init__(
+        self, clock: VirtualClock, hse_hz: int | None, violations: Violations, hsi_ppm: int = 0
+    ) -> None:
         super().__init__(clock)
         self._hse_hz = hse_hz
+        self._hsi_hz = HSI_HZ * (MILLION + hsi_ppm) // MILLION
         self._violations = violations
-        self.hclk_hz = HSI_HZ
+        self.hclk_hz = self._hsi_hz
         self.on_hclk: Callable[[int], None] = lambda hz: None
-        self.over_drive: Callable[[], bool] = lambda: False
+        self.supply: Callable[[], tuple[int, bool]] = lambda: (SCALE_1, True)
+        """PWR_CR1.VOS, and whether over-drive is on."""
         self.on_reset: dict[tuple[int, int], Callable[[], None]] = {}
         """What to call when software sets a reset bit: (register offset, bit) -> reset of that peripheral."""
         self._flags = POR_FLAGS
@@ -132,7 +147,7 @@ class Rcc(RegisterBlock):
     def _pll_source_hz(self) -> int | None:
         if self._regs[PLLCFGR] >> 22 & 1:
             return self._hse_hz if self._ready(_HSEON) else None
-        return HSI_HZ if self._ready(_HSION) else None
+        return self._hsi_hz if self._ready(_HSION) else None
 
     def _pll_locks(self, bit: int) -> bool:
         """A PLL outside its limits does not lock; without its source neither."""
@@ -161,24 +176,38 @@ class Rcc(RegisterBlock):
         config = self._regs.get(CFGR, 0)
         wanted = config & 3
         if wanted == 0 and self._ready(_HSION):
-            self._source, sysclk = 0, HSI_HZ
+            self._source, sysclk = 0, self._hsi_hz
         elif wanted == 1 and self._ready(_HSEON) and self._hse_hz is not None:
             self._source, sysclk = 1, self._hse_hz
         elif wanted == 2 and self._ready(_PLLON):
             self._source, sysclk = 2, self._pll_hz()
         elif self._regs.get(CFGR, 0) == 0:
-            self._source, sysclk = 0, HSI_HZ
+            self._source, sysclk = 0, self._hsi_hz
         else:
             return
         hclk = sysclk >> _HPRE.get(config >> 4 & 0xF, 0)
         if hclk == self.hclk_hz:
             return
         self.hclk_hz = hclk
-        if hclk > MAX_HCLK:
-            self._violations.add("hclk_maximum", f"HCLK {hclk} Hz, at most {MAX_HCLK} Hz")
-        elif hclk > MAX_HCLK_NO_OVER_DRIVE and not self.over_drive():
-            self._violations.add("over_drive", f"HCLK {hclk} Hz without over-drive, at most 180 MHz")
+        self._check_hclk(hclk)
         self.on_hclk(hclk)
+
+    def _check_hclk(self, hclk: int) -> None:
+        """Software does not notice; the core, at that voltage, may."""
+        scale, over_drive = self.supply()
+        most = MAX_HCLK[scale][over_drive]
+        if hclk <= most:
+            return
+        if hclk > MAX_HCLK[SCALE_1][True]:
+            self._violations.add("hclk_maximum", f"HCLK {hclk} Hz, at most {MAX_HCLK[SCALE_1][True]} Hz")
+        elif scale != SCALE_1:
+            self._violations.add("voltage_scale", f"HCLK {hclk} Hz at VOS {scale}, at most {most} Hz")
+        else:
+            self._violations.add("over_drive", f"HCLK {hclk} Hz without over-drive, at most 180 MHz")
+
+    @property
+    def pll_on(self) -> bool:
+        return bool(self._regs[CR] & _PLLON)
 
     def next_change_ps(self) -> int | None:
         now = self.clock.now_ps
@@ -189,20 +218,22 @@ class Rcc(RegisterBlock):
 
 
 class Pwr(RegisterBlock):
-    """Power control (RM0385 chapter 4): over-drive, as far as the clocks ask for it."""
+    """Power control (RM0385 chapter 4): the core's voltage and over-drive, as far as the clocks ask for them."""
 
-    _CR1, _CSR1, _ODEN, _ODSWEN = 0x00, 0x04, 1 << 16, 1 << 17
+    _CR1, _CSR1, _VOS_SHIFT, _ODEN, _ODSWEN = 0x00, 0x04, 14, 1 << 16, 1 << 17
+    _VOS = 3 << _VOS_SHIFT
 
-    def __init__(self, clock: VirtualClock) -> None:
+    def __init__(self, clock: VirtualClock, pll_on: Callable[[], bool]) -> None:
         super().__init__(clock)
+        self._pll_on = pll_on
         self.reset()
 
     def reset(self) -> None:
         self._cr1 = 0xC000
 
-    def over_drive(self) -> bool:
+    def supply(self) -> tuple[int, bool]:
         both = self._ODEN | self._ODSWEN
-        return self._cr1 & both == both
+        return max(self._cr1 >> self._VOS_SHIFT & 3, SCALE_3), self._cr1 & both == both
 
     def get(self, offset: int) -> int:
         if offset == self._CR1:
@@ -214,4 +245,6 @@ class Pwr(RegisterBlock):
 
     def put(self, offset: int, value: int) -> None:
         if offset == self._CR1:
+            if self._pll_on():  # VOS: "These bits can be modified only when the PLL is OFF"
+                value = value & ~self._VOS | self._cr1 & self._VOS
             self._cr1 = value

@@ -14,8 +14,10 @@ from pathlib import Path
 import tomli
 
 from boardflash.errors import BoardflashError
+from boardflash.sim.bus import REGISTER_CYCLES
 from boardflash.sim.nor.options import ChipOptions
 from boardflash.sim.nor.part import load_part
+from boardflash.sim.rcc import HSI_PPM
 
 BUSY_STAYS = ("never", "reads", "always")
 STARTS = ("blank", "noise")
@@ -37,6 +39,10 @@ class Twin:
     revision: int = 0x1001
     hse_hz: int | None = None
     lsi_hz: int = 32_000
+    hsi_ppm: int = 0
+    """By how much the internal oscillator is off, in millionths (`rcc.HSI_PPM`)."""
+    register_cycles: int = REGISTER_CYCLES
+    """HCLK cycles that the core's access to a peripheral's register takes (`bus.py`). 1: as quick as RAM."""
     option_bytes: Mapping[str, int] = field(default_factory=dict)
     """Differences from the factory's OPTCR and OPTCR1, by name (`optcr`, `optcr1`)."""
     chip_options: Mapping[str, object] = field(default_factory=dict)
@@ -135,8 +141,10 @@ _CHECKS: Mapping[str, Callable[[object], None]] = {
     "chip": _chip,
     "flash_kib": _whole(64, 1024, "a whole number of KiB, 64 to 1024"),
     "hse_hz": _crystal,
+    "hsi_ppm": _whole(HSI_PPM[0], HSI_PPM[-1], f"a whole number from {HSI_PPM[0]} to {HSI_PPM[-1]}"),
     "late_abort": _boolean,
     "lsi_hz": _whole(17_000, 47_000, "a frequency in Hz, 17000 to 47000"),
+    "register_cycles": _whole(1, 1000, "a whole number from 1 on"),
     "revision": _whole(0, 0xFFFF, "a number of 16 bits, like 0x1001"),
     "start": _choice(STARTS),
     "supply_mv": _whole(1700, 3600, "a whole number of millivolts, 1700 to 3600"),
