@@ -72,10 +72,10 @@ def link_seconds(board: Board, size: int) -> float:
 
 
 def bus_hz(board: Board, chip: Chip) -> int:
-    """HCLK over the smallest whole divider that keeps board and chip within their limits."""
+    """HCLK over the smallest whole divider that keeps board and chip within their limits, however fast HSI is."""
     assert board.qspi is not None
-    hclk, most = board.mcu.clock.hclk_hz, min(board.qspi.clock_hz_max, chip.read.clock_hz_max)
-    return hclk // -(-hclk // most)
+    clock, most = board.mcu.clock, min(board.qspi.clock_hz_max, chip.read.clock_hz_max)
+    return clock.hclk_hz // clock.divider(most)
 
 
 def page_seconds(board: Board, chip: Chip) -> float:

@@ -38,7 +38,7 @@ from boardflash.description.load import load_board
 
 ROOT = Path(__file__).resolve().parents[2]
 board = load_board(BOARD)
-PAGE_S = 500e-6 + (8 + 24 + 512) / 90e6  # N25Q128A: 0.5 ms; 32h takes 1-1-4 lines; 180 MHz / 2
+PAGE_S = 500e-6 + (8 + 24 + 512) / 84e6  # N25Q128A: 0.5 ms; 32h takes 1-1-4 lines; 168 MHz / 2
 WINBOND_PAGE_S = PAGE_S - 100e-6
 WORD_S = 46 / 4_000_000
 RATE = 1e-7  # seconds a byte of digest

@@ -92,7 +92,7 @@ def test_the_clock_of_the_f746_follows_from_its_dividers() -> None:
     assert (
         values["hsi_hz"] // values["pll_m"] * values["pll_n"] // values["pll_p"]
         == clock.hclk_hz
-        == 180_000_000
+        == 168_000_000
     )
 
 

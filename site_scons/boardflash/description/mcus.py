@@ -18,7 +18,10 @@ from boardflash.description.model import (
 )
 from boardflash.description.toml_tables import Table, check_head
 
-LOADER_BYTES = 12 * 1024  # code and mailbox of the target loader, at most
+HCLK_HZ_MAX = (
+    180_000_000  # of the real clock: STM32F7 without over-drive, the lowest of the dies that we have
+)
+LOADER_BYTES = 14 * 1024  # code and mailbox of the target loader, at most
 BUFFER_BYTES_MIN = 16 * 1024  # two 4 KiB blocks for each of the two regions
 _WORD = 0xFFFF_FFFF
 _KEYS = (
@@ -102,7 +105,16 @@ _FLASH_KEYS = (
     "otp",
 )
 _QSPI_KEYS = ("driver", "registers", "window", "window_size", "fifo_bytes", "abort_after_transfer")
-_CLOCK_KEYS = ("driver", "hclk_hz", "values", "gpio_enable", "qspi_enable", "qspi_reset")
+_CLOCK_KEYS = (
+    "driver",
+    "hclk_hz",
+    "hsi_slow_ppm",
+    "hsi_fast_ppm",
+    "values",
+    "gpio_enable",
+    "qspi_enable",
+    "qspi_reset",
+)
 
 
 def cut_sectors(runs: tuple[SectorRun, ...], size: int) -> tuple[SectorRun, ...] | None:
@@ -170,14 +182,23 @@ def _qspi(table: Table) -> QspiController:
 
 def _clock(table: Table) -> ClockTree:
     values = table.free_table("values")
-    return ClockTree(
+    clock = ClockTree(
         driver=_driver(table),
-        hclk_hz=table.integer("hclk_hz", 1_000_000, 180_000_000),  # no over-drive
+        hclk_hz=table.integer("hclk_hz", 1_000_000, HCLK_HZ_MAX),
+        hsi_slow_ppm=table.integer("hsi_slow_ppm", 0, 200_000),
+        hsi_fast_ppm=table.integer("hsi_fast_ppm", 0, 200_000),
         values={key: values.integer(key, 0, _WORD) for key in sorted(values.names())},
         gpio_enable=_register(table, "gpio_enable"),
         qspi_enable=_register(table, "qspi_enable"),
         qspi_reset=_register(table, "qspi_reset"),
     )
+    fastest = clock.fastest(clock.hclk_hz)
+    if fastest > HCLK_HZ_MAX:
+        table.fail(
+            "hclk_hz",
+            f"that is {fastest} with an oscillator {clock.hsi_fast_ppm} ppm fast; {HCLK_HZ_MAX} at most",
+        )
+    return clock
 
 
 def _register(table: Table, key: str) -> RegisterWrite:

@@ -178,14 +178,31 @@ class RegisterWrite:
     set_bits: int
 
 
+TIME_SPARE_PERCENT = 10  # in every time limit of the loader: more than any of our oscillators may be fast
+
+
 @dataclass(frozen=True)
 class ClockTree:
     driver: str  # loader/clocks/<driver>.c
-    hclk_hz: int  # after the loader's set-up, from the internal oscillator
+    hclk_hz: int  # after the loader's set-up, from the internal oscillator at its nominal frequency
+    hsi_slow_ppm: int  # by how much that oscillator may be slow or fast, over supply and temperature
+    hsi_fast_ppm: int
     values: Mapping[str, int]  # the driver's own numbers: PLL dividers, wait states
     gpio_enable: RegisterWrite  # set_bits = bit of port A; port n is shifted by n
     qspi_enable: RegisterWrite
     qspi_reset: RegisterWrite
+
+    def fastest(self, hz: int) -> int:
+        """What a clock of nominally `hz` is when the oscillator is as fast as it may be."""
+        return hz * (1_000_000 + self.hsi_fast_ppm) // 1_000_000
+
+    def divider(self, limit_hz: int, kernel_hz: int | None = None) -> int:
+        """The smallest whole divider of HCLK (or `kernel_hz`) that never exceeds `limit_hz`."""
+        return -(-self.fastest(kernel_hz or self.hclk_hz) // limit_hz)
+
+    def patience_s(self, max_ms: float) -> float:
+        """When the loader has given up on what takes `max_ms` at most, however slow its clock is."""
+        return max_ms / 1000 * (100 + TIME_SPARE_PERCENT) / 100 * 1_000_000 / (1_000_000 - self.hsi_slow_ppm)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def qspi_values(board: Board, hclk_hz: int, fsize_over: int) -> Mapping[str, Any
     for pin in qspi.pins:
         ports |= clock.gpio_enable.set_bits << pin.port
     limit = min(BUS_HZ_MAX, qspi.clock_hz_max, *(chip.read.clock_hz_max for chip in qspi.chips))
-    prescaler = min(-(-hclk_hz // limit) - 1, 255)
+    prescaler = min(clock.divider(limit, hclk_hz) - 1, 255)
     return {
         "window": _hex(board.mcu.qspi.window),
         "reg": {name: _hex(base + offset) for name, offset in REGISTERS.items()},

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from boardflash.description.model import (
+    TIME_SPARE_PERCENT,
     Board,
     Chip,
     EraseCommand,
@@ -118,7 +119,7 @@ def _defines(board: Board) -> list[tuple[str, str]]:
         ("FLASH_BASE", _address(mcu.flash.base)),
         ("FLASH_SIZE", _address(board.part.flash_size)),
         ("FLASH_PROGRAM_BYTES", _unsigned(mcu.flash.program_bytes)),
-        ("FLASH_STORE_MAX_MS", _unsigned(_milliseconds(mcu.flash.program_max_us))),
+        ("FLASH_STORE_MAX_MS", _unsigned(_limit_ms(_milliseconds(mcu.flash.program_max_us)))),
         ("FLASH_SIZE_REGISTER", _address(mcu.flash.size_register)),
         ("FLASH_UID", _address(mcu.flash.uid_address)),
         ("FLASH_RUNS", _unsigned(len(board.region("internal").sectors))),
@@ -127,7 +128,7 @@ def _defines(board: Board) -> list[tuple[str, str]]:
         ("QSPI_WINDOW_LOG2", _unsigned(_log2(mcu.qspi.window_size, "the controller's window"))),
         ("QSPI_FIFO_BYTES", _unsigned(mcu.qspi.fifo_bytes)),
         ("QSPI_ABORT_AFTER_TRANSFER", _unsigned(int(mcu.qspi.abort_after_transfer))),
-        ("IDENTIFY_PRESCALER", _unsigned(_prescaler(mcu.clock.hclk_hz, IDENTIFY_HZ_MAX))),
+        ("IDENTIFY_PRESCALER", _unsigned(_prescaler(board, IDENTIFY_HZ_MAX))),
         ("IDENTIFY_SIZE_LOG2", _unsigned(IDENTIFY_SIZE.bit_length() - 1)),
         ("BOARD_ERASES", _unsigned(max((len(c.erases) for c in _chips(board)), default=1))),
     ]
@@ -136,7 +137,7 @@ def _defines(board: Board) -> list[tuple[str, str]]:
             ("QSPI_BANK", _unsigned(board.qspi.bank)),
             ("BOARD_PINS", _unsigned(len(board.qspi.pins))),
             ("BOARD_CHIPS", _unsigned(len(board.qspi.chips))),
-            ("BOARD_BUSY_MAX_MS", _unsigned(max(c.chip_erase.max_ms for c in board.qspi.chips))),
+            ("BOARD_BUSY_MAX_MS", _unsigned(_limit_ms(max(c.chip_erase.max_ms for c in board.qspi.chips)))),
         ]
     return defines
 
@@ -151,14 +152,20 @@ def _log2(value: int, what: str) -> int:
     return value.bit_length() - 1
 
 
-def _prescaler(kernel_hz: int, limit_hz: int) -> int:
+def _prescaler(board: Board, limit_hz: int) -> int:
     """N of clock = kernel / (N + 1), the fastest that keeps the limit; the field has eight bits."""
-    return min(-(-kernel_hz // limit_hz) - 1, 255)
+    return min(board.mcu.clock.divider(limit_hz) - 1, 255)
+
+
+def _limit_ms(max_ms: int) -> int:
+    """How long the loader waits for what takes `max_ms` at most: its own clock may be fast."""
+    return -(-max_ms * (100 + TIME_SPARE_PERCENT) // 100)
 
 
 def _flash_runs(region: Region) -> list[Mapping[str, int]]:
     return [
-        {"size": run.size, "count": run.count, "erase_max_ms": run.erase_max_ms} for run in region.sectors
+        {"size": run.size, "count": run.count, "erase_max_ms": _limit_ms(run.erase_max_ms)}
+        for run in region.sectors
     ]
 
 
@@ -208,7 +215,7 @@ def _form(opcode: int, lines: Lines, address_bytes: int, *, mode_lines: int = 0,
 
 def _erase(erase: EraseCommand, size: int, address_bytes: int) -> Mapping[str, str]:
     form = _form(erase.opcode, Lines(1, 1, 0), address_bytes)
-    return {"size": _unsigned(size), "max_ms": _unsigned(erase.max_ms), "form": form}
+    return {"size": _unsigned(size), "max_ms": _unsigned(_limit_ms(erase.max_ms)), "form": form}
 
 
 def _commands(chip: Chip) -> Mapping[str, str | int]:
@@ -228,8 +235,8 @@ def _commands(chip: Chip) -> Mapping[str, str | int]:
         "program_form": _form(program.opcode, program.lines, chip.address_bytes),
         "slow_read_form": _form(slow_opcode(chip, READ), Lines(1, 1, 1), chip.address_bytes),
         "slow_program_form": _form(slow_opcode(chip, PROGRAM), Lines(1, 1, 1), chip.address_bytes),
-        "program_max_ms": _unsigned(_milliseconds(program.max_us)),
-        "status_write_max_ms": _unsigned(chip.status_write_max_ms),
+        "program_max_ms": _unsigned(_limit_ms(_milliseconds(program.max_us))),
+        "status_write_max_ms": _unsigned(_limit_ms(chip.status_write_max_ms)),
         "uses_four_lines": _bool(4 in (read.lines.address, read.lines.data, program.lines.data)),
     }
 
@@ -247,9 +254,9 @@ def _has_mode_byte(chip: Chip) -> bool:
 def _timing(board: Board, chip: Chip) -> Mapping[str, int]:
     assert board.qspi is not None
     kernel = board.mcu.clock.hclk_hz
-    prescaler = _prescaler(kernel, min(board.qspi.clock_hz_max, chip.read.clock_hz_max))
+    prescaler = _prescaler(board, min(board.qspi.clock_hz_max, chip.read.clock_hz_max))
     clock = kernel // (prescaler + 1)
-    high = -(-DESELECT_NS * clock // 1_000_000_000)
+    high = -(-DESELECT_NS * board.mcu.clock.fastest(clock) // 1_000_000_000)
     return {
         "prescaler": prescaler,
         "size_log2": _log2(chip.size, chip.name),

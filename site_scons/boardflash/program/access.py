@@ -147,9 +147,8 @@ def erase_range(
         def step(erase: PlannedErase) -> Step:
             typ_ms, max_ms = erase_times_ms(region, chip, erase.size, whole_chip=erase.whole_chip)
             length = 0 if erase.whole_chip else erase.size
-            return Step(
-                Operation.ERASE, erase.address, length, expected_s=typ_ms / 1000, limit_s=max_ms / 1000
-            )
+            limit_s = board.mcu.clock.patience_s(max_ms)
+            return Step(Operation.ERASE, erase.address, length, expected_s=typ_ms / 1000, limit_s=limit_s)
 
         progress.phase("erase", size)
         erases = list(plan.erases)

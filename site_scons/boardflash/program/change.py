@@ -115,7 +115,7 @@ class Changes:
             unit.address,
             0 if unit.whole_chip else unit.size,
             expected_s=typ_ms / 1000,
-            limit_s=max_ms / 1000,
+            limit_s=self._board.mcu.clock.patience_s(max_ms),
             done=done,
         )
 
@@ -255,9 +255,11 @@ class Changes:
 
     def _limit_s(self, pages: int) -> float:
         if self._chip is not None:
-            return 1.0 + pages * self._chip.program.max_us / 1e6
-        flash = self._board.mcu.flash
-        return 1.0 + pages * (self.costs.page_size / flash.program_bytes) * flash.program_max_us / 1e6
+            max_us: float = self._chip.program.max_us
+        else:
+            flash = self._board.mcu.flash
+            max_us = self.costs.page_size / flash.program_bytes * flash.program_max_us
+        return 1.0 + self._board.mcu.clock.patience_s(pages * max_us / 1000)
 
 
 def cut_out(parts: Parts, start: int, size: int) -> Iterator[tuple[int, bytes]]:

@@ -19,13 +19,13 @@ from boardflash.loader.protocol import Operation
 from boardflash.loader.session import LoaderSession
 from boardflash.plan.difference import GranuleDifference, Reason, blank_digest
 from boardflash.program.steps import Item, Step, Wait
+from boardflash.program.survey import BYTES_PER_SECOND_TYPICAL
 
 WORD = 4
 SAMPLES_PER_COMMAND = 256
 DIGESTS_PER_COMMAND = 256
 READ_BYTES_PER_COMMAND = 4096
 LIMIT_S = 5.0
-BYTES_PER_SECOND = 7_000_000
 #: So many granules are looked at in detail before the first has turned out to need no erase; then the rest is
 #: taken to need one. Bounds what a change in every granule can cost: about half a second.
 PATIENCE = 256
@@ -184,7 +184,7 @@ class Inspection:
             stretch.size,
             argument=argument,
             space=space,
-            expected_s=stretch.size / BYTES_PER_SECOND if operation == Operation.DIGEST else 0.0,
+            expected_s=stretch.size / BYTES_PER_SECOND_TYPICAL if operation == Operation.DIGEST else 0.0,
             limit_s=LIMIT_S,
             filled=filled,
         )

@@ -12,6 +12,9 @@ from boardflash.program.journal import Journal, vendor_reader
 from boardflash.program.report import DeviceIdentity
 from boardflash.state import state_dir
 
+#: Longest recovery from a reset that we know (MT25QL512 after an erase), twice, and the commands around it.
+RESET_LIMIT_S = 5.0
+
 
 @dataclass(frozen=True)
 class Found:
@@ -118,9 +121,16 @@ def _match(board: Board, identity: ChipIdentity) -> Chip:
     )
 
 
+def identify_limit_s(board: Board) -> float:
+    """A chip may be busy with a chip erase of an earlier run."""
+    assert board.qspi is not None
+    longest_ms = max((chip.chip_erase.max_ms for chip in board.qspi.chips), default=0)
+    return RESET_LIMIT_S + board.mcu.clock.patience_s(longest_ms)
+
+
 def _ask_chip(session: LoaderSession, board: Board) -> ChipIdentity:
     try:
-        return session.identify_chip()
+        return session.identify_chip(identify_limit_s(board))
     except CommandFailed as error:
         if error.result.status != Status.NO_CHIP:
             raise

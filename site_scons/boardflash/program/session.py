@@ -13,7 +13,7 @@ from boardflash.loader.artefact import LoaderArtefact
 from boardflash.loader.protocol import REGION_QSPI, Command, Operation
 from boardflash.loader.session import LoaderSession, WorkTimes
 from boardflash.program.failures import explainer
-from boardflash.program.identify import Found, identify
+from boardflash.program.identify import Found, identify, identify_limit_s
 from boardflash.program.interrupt import Interrupt
 from boardflash.program.progress import Progress, Silent
 from boardflash.program.pump import Pump
@@ -52,7 +52,7 @@ class Session:
         """Our loader again, with the chip that was found, as after the first start."""
         self.loader.start(self.supply_mv)
         if self.found.chip is not None and self.board.qspi is not None:
-            self.loader.identify_chip()
+            self.loader.identify_chip(identify_limit_s(self.board))
             self.loader.select_chip(self.board.qspi.chips.index(self.found.chip))
 
 

@@ -92,10 +92,10 @@ def internal_costs(board: Board) -> Costs:
 
 
 def qspi_clock_hz(board: Board, chip: Chip) -> int:
-    """HCLK over the smallest whole divider that keeps board and chip within their limits."""
+    """HCLK over the smallest whole divider that keeps board and chip within their limits, however fast HSI is."""
     assert board.qspi is not None
     limit = min(board.qspi.clock_hz_max, chip.read.clock_hz_max)
-    return board.mcu.clock.hclk_hz // -(-board.mcu.clock.hclk_hz // limit)
+    return board.mcu.clock.hclk_hz // board.mcu.clock.divider(limit)
 
 
 def erase_times_ms(
