@@ -72,7 +72,7 @@ def link_seconds(board: Board, size: int) -> float:
 
 
 def bus_hz(board: Board, chip: Chip) -> int:
-    """HCLK over the smallest whole divider that keeps board and chip within their limits, however fast HSI is."""
+    """HCLK over the smallest whole divider that keeps the limits of board and chip, however fast HSI is."""
     assert board.qspi is not None
     clock, most = board.mcu.clock, min(board.qspi.clock_hz_max, chip.read.clock_hz_max)
     return clock.hclk_hz // clock.divider(most)

@@ -83,7 +83,7 @@ def test_software_can_lock_again_and_unlock_again(board: SimulatedBoard) -> None
 
 
 def test_a_locked_otp_block_holds_and_its_neighbour_does_not(board: SimulatedBoard) -> None:
-    """RM0385 "One-time programmable bytes": 16 blocks of 64 bytes; lock byte n = 00h closes block n for good."""
+    """RM0385 "One-time programmable bytes": 16 blocks of 64 bytes; lock byte n = 00h closes block n."""
     unlock(board)
     put(board, CR, PG | X8)
     for address, value in ((OTP + 64, 0x5A), (OTP_LOCKS + 1, 0x00)):

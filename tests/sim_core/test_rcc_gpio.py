@@ -277,7 +277,7 @@ def test_a_lower_core_voltage_allows_less(board: SimulatedBoard, vos: int, n: in
 
 
 def test_the_core_voltage_is_chosen_while_the_pll_is_off(board: SimulatedBoard) -> None:
-    """RM0385 4.4.1, VOS: "can be modified only when the PLL is OFF"; the other bits of the register always."""
+    """RM0385 4.4.1, VOS: "can be modified only when the PLL is OFF"; the other bits always."""
     put(board, APB1ENR, 1 << 28)
     put(board, PWR_CR1, 1 << 14)
     pll(board, 0x20000000 | 160 << 6 | 16)

@@ -92,7 +92,7 @@ def internal_costs(board: Board) -> Costs:
 
 
 def qspi_clock_hz(board: Board, chip: Chip) -> int:
-    """HCLK over the smallest whole divider that keeps board and chip within their limits, however fast HSI is."""
+    """HCLK over the smallest whole divider that keeps the limits of board and chip, however fast HSI is."""
     assert board.qspi is not None
     limit = min(board.qspi.clock_hz_max, chip.read.clock_hz_max)
     return board.mcu.clock.hclk_hz // board.mcu.clock.divider(limit)

@@ -1,9 +1,9 @@
-"""Runs machine code in Unicorn and keeps its time: one instruction is one cycle of HCLK, and a register access of a
-peripheral as many more as the bus takes.
+"""Runs machine code in Unicorn and keeps its time: one instruction is one cycle of HCLK, and an access to a
+peripheral's register takes as many more as the bus does.
 
 Unicorn runs uncounted. The block hook adds up the instructions of each block before it runs and stops
-the emulation at the block where the slice ends. A register access happens at the time of its block's start, and after
-the accesses before it in that block.
+the emulation at the block where the slice ends. A register access happens at the time of its block's start,
+later by the accesses before it in that block.
 """
 
 from __future__ import annotations

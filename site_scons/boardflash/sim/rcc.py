@@ -20,8 +20,8 @@ _ENABLE_ABOVE_RESET = AHB1ENR - AHB1RSTR
 HSI_HZ = 16_000_000
 MILLION = 1_000_000
 HSI_PPM = range(-80_000, 45_001)  # DS10916, HSI accuracy over the whole range of temperatures **(memory)**
-# Highest HCLK by PWR_CR1.VOS, without and with over-drive (DS10916 "General operating conditions" **(memory)**;
-# RM0385 PWR_CR1: scale 3 is 01, scale 2 is 10, scale 1 is 11 and what a reset leaves).
+# Highest HCLK by PWR_CR1.VOS, without and with over-drive (DS10916 "General operating conditions"
+# **(memory)**; RM0385 PWR_CR1: scale 3 is 01, scale 2 is 10, scale 1 is 11 and what a reset leaves).
 SCALE_3, SCALE_2, SCALE_1 = 1, 2, 3
 MAX_HCLK = {
     SCALE_3: (144_000_000, 144_000_000),
@@ -218,7 +218,7 @@ class Rcc(RegisterBlock):
 
 
 class Pwr(RegisterBlock):
-    """Power control (RM0385 chapter 4): the core's voltage and over-drive, as far as the clocks ask for them."""
+    """Power control (RM0385 chapter 4): what the clocks ask for, the core's voltage and over-drive."""
 
     _CR1, _CSR1, _VOS_SHIFT, _ODEN, _ODSWEN = 0x00, 0x04, 14, 1 << 16, 1 << 17
     _VOS = 3 << _VOS_SHIFT
