@@ -16,6 +16,7 @@ from boardflash.sim import bus as addresses
 from boardflash.sim import flash as internal
 from boardflash.sim import rcc as clocks
 from boardflash.sim.bus import Bus, Memory
+from boardflash.sim.cache import LINE, DataCache
 from boardflash.sim.core import Core
 from boardflash.sim.dbgmcu import Dbgmcu
 from boardflash.sim.debugunits import Dwt, Fpb, RomTable
@@ -26,6 +27,7 @@ from boardflash.sim.iwdg import Iwdg
 from boardflash.sim.nor import ChipOptions, NorChip, create_chip
 from boardflash.sim.options import SimOptions
 from boardflash.sim.quadspi import QuadSpi
+from boardflash.sim.quadspi_registers import CCR, MAPPED
 from boardflash.sim.quadspi_wire import Wire
 from boardflash.sim.rcc import Pwr, Rcc
 from boardflash.sim.registers import Unmodelled
@@ -200,7 +202,17 @@ class SimulatedBoard:
         for base, size in (*addresses.REGISTER_AREAS, (addresses.WINDOW, addresses.WINDOW_SIZE)):
             engine.map_registers(base, size)
         lines: dict[int, InterruptSource] = {FLASH_LINE: self.flash, QUADSPI_LINE: self.quadspi}
-        return Core(self.clock, engine, lines, lambda: self.flash.boot_address)
+        return Core(self.clock, engine, lines, lambda: self.flash.boot_address, self._make_cache())
+
+    def _make_cache(self) -> DataCache:
+        def get(address: int) -> bytes:
+            return bytes(self._ram.bytes[address - self._ram.base :][:LINE])
+
+        def put(address: int, data: bytes) -> None:
+            self._ram.bytes[address - self._ram.base :][: len(data)] = data
+            self.core.engine.forget_code(address, len(data))
+
+        return DataCache(get, put)
 
     def _gate(self, register: int, bit: int) -> Callable[[], bool]:
         return lambda: self.rcc.clocked(register, bit)
@@ -233,7 +245,7 @@ class SimulatedBoard:
     def _wire(self) -> None:
         self.rcc.supply = self.pwr.supply
         self.rcc.on_hclk = self._hclk_changed
-        self.flash.on_busy = lambda busy: self._protect_flash()
+        self.flash.on_busy = self._flash_busy
         self.flash.on_content = self._flash_changed
         self.bus.flash_readable = self._flash_unreadable
         self.bus.on_memory_written = self.core.engine.forget_code
@@ -281,6 +293,8 @@ class SimulatedBoard:
     def _register_written(self, peripheral: Peripheral) -> None:
         if peripheral is self.rcc or isinstance(peripheral, SystemControl):
             self.bus.settings_changed()
+        if self.options.read_ahead and peripheral is self.quadspi and not self.core.halted:
+            self._read_ahead()
         if peripheral is self.dbgmcu:
             self._freeze_watchdog()
         elif peripheral is self.flash:
@@ -301,6 +315,24 @@ class SimulatedBoard:
         detail = f"HCLK {self.rcc.hclk_hz} Hz at {self.twin.supply_mv} mV"
         self._rules.add("flash_latency", f"flash read with too few wait states for {detail}")
         return f"too few flash wait states for {detail}"
+
+    def _flash_busy(self, busy: bool) -> None:
+        self._protect_flash()
+        if busy and self.options.read_ahead and not self.core.halted:
+            self._read_ahead()
+
+    def _read_ahead(self) -> None:
+        """The worst that the core may do on its own while an erase or a transfer of the QSPI chip begins."""
+        may = self.core.mpu.may_read_ahead
+        mapped = self.quadspi.read(CCR, 4) >> 26 & 3 == MAPPED
+        for address in [*addresses.EXTERNAL] + [addresses.WINDOW] * (not mapped):
+            if may(address):
+                self._rules.add("read_ahead", f"the core may read {address:#010x}, where nothing answers")
+        starts = [start for start, _ in self.flash.sectors]
+        if self.flash.erasing and any(
+            may(b + s) for b in (internal.BASE, internal.ITCM_BASE) for s in starts
+        ):
+            self.flash.stall()
 
     _flash_open = True
 

@@ -1,7 +1,7 @@
 """The Cortex-M7 as a whole: running, asleep, halted or locked up; its exceptions; its debug state.
 
-ARMv7-M Architecture Reference Manual: B1 (programmers' model), C1 (debug). No cache is modelled and
-floating-point registers are not stacked on exception entry.
+ARMv7-M Architecture Reference Manual: B1 (programmers' model), C1 (debug). Of the caches only what can be
+lost by them is modelled (`cache.py`); floating-point registers are not stacked on exception entry.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from unicorn import arm_const as arm
 
 from boardflash.sim import entry
 from boardflash.sim import exceptions as exc
+from boardflash.sim.cache import DataCache
 from boardflash.sim.clocks import CycleCounter
 from boardflash.sim.engine import Engine
 from boardflash.sim.exceptions import ExceptionState
@@ -28,6 +29,7 @@ S_RETIRE_ST, S_RESET_ST = 1 << 24, 1 << 25
 VC_CORERESET, VC_HARDERR, TRCENA = 1, 1 << 10, 1 << 24
 DFSR_HALTED, DFSR_BKPT, DFSR_VCATCH = 1, 2, 8
 SLEEPONEXIT, SEVONPEND = 2, 16
+CCR_DC, CCR_IC = 1 << 16, 1 << 17
 _REGISTERS = {n: arm.UC_ARM_REG_R0 + n for n in range(13)} | {
     13: arm.UC_ARM_REG_SP,
     14: arm.UC_ARM_REG_LR,
@@ -47,12 +49,14 @@ class Core:
         engine: Engine,
         lines: Mapping[int, InterruptSource],
         boot_address: Callable[[], int],
+        cache: DataCache,
     ) -> None:
         self.clock = clock
         self.engine = engine
         self.lines = lines
         self.exceptions = ExceptionState()
         self.mpu = Mpu()
+        self.cache = cache
         self.systick = SysTick(clock, engine.hz)
         self.cycles = CycleCounter(clock, engine.hz)  # DWT_CYCCNT
         self.cycles_enabled = False
@@ -242,6 +246,7 @@ class Core:
         """Core reset: the debug registers stay, all else starts anew at the boot address."""
         self.exceptions.reset()
         self.mpu.reset()
+        self.cache.reset()
         self.systick.reset()
         self._reset_scb()
         self.resume()  # a reset lets go of a halted core, unless it is told to stop at its vector

@@ -52,12 +52,9 @@ def enter(core: Core, number: int, return_address: int) -> None:
             core.write_word(frame + 4 * n & 0xFFFFFFFF, word)
     except BusFault:
         core.cfsr |= STKERR
-        if number in (exc.NMI, exc.HARD_FAULT):
-            core.lock_up(f"cannot stack at {frame & 0xFFFFFFFF:#010x} after {core.last_fault}")
-        else:
-            escalate(core, exc.BUS_FAULT, return_address)
-        return
-    uc.reg_write(arm.UC_ARM_REG_SP, frame)
+        core.last_fault = f"no stack at {frame & 0xFFFFFFFF:#010x}, after {core.last_fault}"
+        number = _derived(core, number)
+    uc.reg_write(arm.UC_ARM_REG_SP, frame & 0xFFFFFFFF)
     if control & 2 and not in_handler:
         uc.reg_write(arm.UC_ARM_REG_CONTROL, control & ~2)  # over to the main stack
         link = _RETURN_PSP
@@ -70,6 +67,23 @@ def enter(core: Core, number: int, return_address: int) -> None:
     _go_to_vector(core, number)
     if core.demcr & _CATCH.get(number, 0) and core.dhcsr & 1 and core.lockup is None:
         core.catch_vector()
+
+
+def _derived(core: Core, number: int) -> int:
+    """What is entered when the frame of exception `number` could not be written: of that and the derived bus fault the
+    more urgent one. The frame is lost, SP has moved, and nothing is stacked once more (DerivedLateArrival, B1.5.8; so
+    does QEMU's armv7m_nvic.c). That is no lockup: only an unreadable vector is.
+    """
+    state = core.exceptions
+    own = core.shcsr & _ENABLE_BIT[exc.BUS_FAULT] and state.priority_of(exc.BUS_FAULT) < core.level()
+    derived = exc.BUS_FAULT if own else exc.HARD_FAULT
+    if derived == exc.HARD_FAULT:
+        core.hfsr |= FORCED
+    entered, waits = number, derived
+    if state.priority_of(derived) < state.priority_of(number):
+        entered, waits = derived, number
+    state.pend(waits)
+    return entered
 
 
 def _go_to_vector(core: Core, number: int) -> None:

@@ -8,6 +8,7 @@ TYPE, CTRL, RNR, RBAR, RASR = 0x90, 0x94, 0x98, 0x9C, 0xA0
 REGIONS = 8
 _ENABLE, _HFNMIENA, _PRIVDEFENA = 1, 2, 4
 _PPB = range(0xE0000000, 0xE0100000)
+_NORMAL = (range(0, 0x40000000), range(0x60000000, 0xA0000000))  # of the default map (B3-1)
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Region:
     disabled_eighths: int
     access: int
     no_execute: bool
+    normal: bool
+    """Normal memory: the core may read ahead in it. Device and Strongly-ordered memory it reads when told to."""
 
     def covers(self, address: int) -> bool:
         if not self.base <= address < self.base + self.size:
@@ -30,6 +33,13 @@ class Region:
         if self.access == 0:
             return False
         return not (write and self.access in (5, 6, 7))
+
+
+def _is_normal(tex: int, cacheable: bool, bufferable: bool) -> bool:
+    """TEX, C and B of RASR (ARMv7-M ARM, table B3-13)."""
+    if tex == 0:
+        return cacheable
+    return tex >= 4 or (tex == 1 and cacheable == bufferable)
 
 
 class Mpu:
@@ -84,6 +94,9 @@ class Mpu:
                     disabled_eighths=attributes >> 8 & 0xFF,
                     access=attributes >> 24 & 7,
                     no_execute=bool(attributes >> 28 & 1),
+                    normal=_is_normal(
+                        attributes >> 19 & 7, bool(attributes >> 17 & 1), bool(attributes >> 16 & 1)
+                    ),
                 )
             )
 
@@ -95,6 +108,16 @@ class Mpu:
             if region.covers(address):
                 return region.allows(write)
         return bool(self.control & _PRIVDEFENA)
+
+    def may_read_ahead(self, address: int) -> bool:
+        """Whether the core may read this on its own (PM0253 2.2.1: speculative reads of Normal memory)."""
+        if self.enabled:
+            for region in self.regions:
+                if region.covers(address):
+                    return region.normal and region.allows(write=False)
+            if not self.control & _PRIVDEFENA:
+                return False
+        return any(address in area for area in _NORMAL)
 
     @property
     def coarse(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from boardflash.sim import core as m7
 from boardflash.sim import exceptions as exc
+from boardflash.sim.cache import CCSIDR, CCSIDR_CODE, CCSIDR_DATA, CSSELR, OPERATIONS
 from boardflash.sim.core import Core
 from boardflash.sim.registers import RegisterBlock
 
@@ -51,6 +52,7 @@ class SystemControl(RegisterBlock):
         super().__init__(core.clock)
         self._core = core
         self._dcrdr = 0
+        self._csselr = 0
 
     def reset(self) -> None:
         return None
@@ -93,6 +95,8 @@ class SystemControl(RegisterBlock):
             CPACR: core.cpacr,
             DCRDR: self._dcrdr,
             DEMCR: core.demcr,
+            CSSELR: self._csselr,
+            CCSIDR: CCSIDR_CODE if self._csselr & 1 else CCSIDR_DATA,
         }
         if offset == ICSR:
             return self._read_icsr()
@@ -135,6 +139,11 @@ class SystemControl(RegisterBlock):
             core.vtor = value & ~0x7F
         elif offset == CCR:
             core.ccr = value & 0x3031B | 0x200
+            core.cache.switch(bool(value & m7.CCR_DC))
+        elif offset == CSSELR:
+            self._csselr = value & 1
+        elif offset in OPERATIONS:
+            core.cache.maintain(offset, value)
         elif offset == SHCSR:
             core.shcsr = value & 0x70000
             self._enable_faults()
