@@ -1,4 +1,7 @@
-/* The internal region: the MCU's own flash through its driver. While it is busy nothing here reads it. */
+/* The internal region: the MCU's own flash through its driver. While it is busy nothing here reads it, and while an erase
+ * makes it so for seconds the core cannot read it ahead either.
+ */
+#include "core.h"
 #include "internal_flash.h"
 #include "region.h"
 #include "scan.h"
@@ -37,6 +40,7 @@ static enum progress fail(struct job *job, enum status status, uint32_t address)
 	}
 	step = STEP_IDLE;
 	flash_lock();
+	core_open_flash();
 	return job_fail(job, status, address);
 }
 
@@ -44,6 +48,7 @@ static enum progress end(struct job *job)
 {
 	step = STEP_IDLE;
 	flash_lock();
+	core_open_flash();
 	return job_end(job, STATUS_OK);
 }
 
@@ -162,6 +167,7 @@ static enum progress begin_unit(struct job *job)
 	if (!flash_unlock(FLASH_BASE + done)) {
 		return fail(job, STATUS_PROTECTED, FLASH_BASE + done);
 	}
+	core_close_flash();
 	flash_erase_begin(unit);
 	begin_wait(STEP_ERASE, max_ms);
 	return PROGRESS_WAITING;

@@ -101,9 +101,11 @@ uint32_t storage_erase(uint32_t address)
 	    !storage_may_change(unit.address, unit.size) || !flash_unlock(unit.address)) {
 		return 0;
 	}
+	core_close_flash();
 	flash_erase_begin(unit.number);
 	done = wait_idle(unit.max_ms);
 	flash_lock();
+	core_open_flash();
 	return done ? unit.size : 0;
 }
 

@@ -1,4 +1,4 @@
-/* STM32F74x/F75x: HSI and main PLL, no over-drive (RM0385 chapters 3.3.2 and 5). */
+/* STM32F74x/F75x: HSI and main PLL, core voltage scale 1, no over-drive (RM0385 chapters 3.3.2, 4 and 5). */
 #include "board_data.h"
 #include "clocks.h"
 
@@ -6,6 +6,8 @@
 #define RCC_CR      (RCC_BASE + 0x00u)
 #define RCC_PLLCFGR (RCC_BASE + 0x04u)
 #define RCC_CFGR    (RCC_BASE + 0x08u)
+#define RCC_APB1ENR (RCC_BASE + 0x40u)
+#define PWR_CR1     0x40007000u
 
 #define RCC_CR_HSION  (1u << 0)
 #define RCC_CR_HSIRDY (1u << 1)
@@ -23,6 +25,9 @@
 #define RCC_CFGR_SWS_SHIFT   2u
 #define RCC_CFGR_PPRE1_SHIFT 10u
 #define RCC_CFGR_PPRE2_SHIFT 13u
+
+#define RCC_APB1ENR_PWREN (1u << 28)
+#define PWR_CR1_VOS_1     (3u << 14) /* all bits of the field: what a reset leaves, an application may have lowered */
 
 #define FLASH_ACR              (FLASH_REGISTERS + 0x00u)
 #define FLASH_ACR_LATENCY_MASK 0xFu
@@ -56,6 +61,9 @@ uint32_t clocks_start(void)
 	if (!clock_reads(RCC_CR, RCC_CR_PLLRDY, 0)) {
 		return CLOCK_PLL_OFF;
 	}
+	REG32(RCC_APB1ENR) |= RCC_APB1ENR_PWREN;
+	(void)REG32(RCC_APB1ENR); /* the block answers after that many clocks: RM0385 5.2.13 */
+	REG32(PWR_CR1) |= PWR_CR1_VOS_1; /* takes only while the PLL is off */
 	REG32(FLASH_ACR) = (REG32(FLASH_ACR) & ~FLASH_ACR_LATENCY_MASK) | CLOCK_WAIT_STATES;
 	if (!clock_reads(FLASH_ACR, FLASH_ACR_LATENCY_MASK, CLOCK_WAIT_STATES)) {
 		return CLOCK_LATENCY;

@@ -230,7 +230,9 @@ def test_an_enabled_bus_fault_comes_before_the_interrupt_that_could_not_be_stack
     put(board, 0xE000ED20, 0x80 << 16)  # PendSV less urgent than BusFault
     load(board, "mrs r5, ipsr\n bkpt", HANDLER)
     run(
-        board, "mov sp, r7\n ldr r0, =0xE000ED04\n mov r1, #1 << 28\n str r1, [r0]\n b 1f\n 1: nop\n bkpt", r7=RAM
+        board,
+        "mov sp, r7\n ldr r0, =0xE000ED04\n mov r1, #1 << 28\n str r1, [r0]\n b 1f\n 1: nop\n bkpt",
+        r7=RAM,
     )
     assert board.read_register(5) == 5
     assert word(board, 0xE000ED04) & 1 << 28, "PendSV waits"

@@ -211,3 +211,37 @@ def test_time_passes_while_halted(board: SimulatedBoard) -> None:
     before = board.clock.now_ps
     board.advance(5 * MS)
     assert board.clock.now_ps == before + 5 * MS
+
+
+DBGMCU_CR, DBG_SLEEP = 0xE0042004, 1
+
+
+@pytest.mark.parametrize("instruction", ["wfi", "wfe"])
+@pytest.mark.parametrize("address", [RAM, 0x08000000, 0x40023800], ids=hex)
+def test_a_sleeping_core_hides_the_bus_from_the_debugger(
+    board: SimulatedBoard, instruction: str, address: int
+) -> None:
+    """RM0385 40.16.1: in Sleep mode HCLK is off unless DBG_SLEEP is set; the core's own registers still answer."""
+    load(board, f"cpsid i\n 1: {instruction}\n b 1b")
+    board.resume()
+    board.advance(MS)
+    with pytest.raises(BusFault, match="DBG_SLEEP"):
+        word(board, address)
+    with pytest.raises(BusFault, match="DBG_SLEEP"):
+        put(board, address, 0)
+    put(board, DBGMCU_CR, DBG_SLEEP)
+    word(board, address)
+    put(board, DBGMCU_CR, 0)
+    put(board, DHCSR, KEY | 3)
+    word(board, address)
+
+
+def test_the_debug_bits_outlive_a_reset_but_not_the_power(board: SimulatedBoard) -> None:
+    """RM0385 40.16.3: "asynchronously reset by the POR (and not the system reset)"."""
+    for register in (DBGMCU_CR, DBGMCU_CR + 4, DBGMCU_CR + 8):
+        put(board, register, 7)
+    put(board, 0xE000ED0C, 0x05FA0004)
+    board.reset(halt=True)
+    assert [word(board, DBGMCU_CR + 4 * n) for n in range(3)] == [7, 7, 7]
+    board.power_cycle()
+    assert [word(board, DBGMCU_CR + 4 * n) for n in range(3)] == [0, 0, 0]

@@ -17,7 +17,7 @@ INTERNAL_PAGE_SIZE = 1024
 CODE_LIMIT = 8 * 1024
 ON_CHIP, EXTERNAL_SPI = "FLM_ON_CHIP", "FLM_EXTERNAL_SPI"
 
-COMMON_SOURCES = ("storage.c", "storage_limits.c", "time_polled.c", "runtime.c")
+COMMON_SOURCES = ("core.c", "storage.c", "storage_limits.c", "time_polled.c", "runtime.c")
 QSPI_SOURCES = ("storage_qspi.c", "storage_data.c", "stream.c", "nor.c", "nor_bus.c", "nor_select.c")
 INTERNAL_SOURCES = ("storage_internal.c",)
 

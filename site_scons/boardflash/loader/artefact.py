@@ -13,10 +13,18 @@ from elftools.elf.elffile import ELFFile
 
 from boardflash.errors import BoardflashError
 
-from .protocol import MAILBOX_VERSION
+from .protocol import MAILBOX_VERSION, VECTORS_SIZE
 
 ABOUT_SECTION = ".boardflash"
-SYMBOLS = ("bf_entry", "bf_vectors", "bf_mailbox", "bf_buffers_start", "bf_buffers_end", "bf_stack_top")
+SYMBOLS = (
+    "bf_entry",
+    "bf_fault",
+    "bf_vectors",
+    "bf_mailbox",
+    "bf_buffers_start",
+    "bf_buffers_end",
+    "bf_stack_top",
+)
 DIGEST = "bf_digest"
 CODE_LIMIT = 14 * 1024  # code and mailbox; stack and data come on top, the rest of the RAM is buffers
 
@@ -29,7 +37,8 @@ class LoaderArtefact:
     image: bytes  # what goes to `load_address`
     load_address: int
     entry: int  # with the Thumb bit
-    vectors: int
+    fault: int  # handler of every fault, with the Thumb bit
+    vectors: int  # where the host puts the vector table, right before the mailbox
     stack_top: int
     mailbox: int
     buffers_base: int
@@ -69,6 +78,8 @@ def _parse(path: Path, data: bytes) -> LoaderArtefact:
     stack_top = symbols["bf_stack_top"]
     if not load_address <= symbols["bf_entry"] & ~1 < load_address + len(image):
         raise ValueError("its entry lies outside its image")
+    if symbols["bf_vectors"] + VECTORS_SIZE != symbols["bf_mailbox"]:
+        raise ValueError("its vector table is not right before its mailbox")
     if not 0 < len(image) <= symbols["bf_buffers_start"] - load_address:
         raise ValueError("its image reaches into the buffers")
     return LoaderArtefact(
@@ -76,6 +87,7 @@ def _parse(path: Path, data: bytes) -> LoaderArtefact:
         image=image,
         load_address=load_address,
         entry=symbols["bf_entry"] | 1,
+        fault=symbols["bf_fault"] | 1,
         vectors=symbols["bf_vectors"],
         stack_top=stack_top,
         mailbox=symbols["bf_mailbox"],

@@ -29,6 +29,7 @@ from .render import render
 ELF_NAME = "loader.elf"
 CORE_SOURCES = (
     "start.c",
+    "core.c",
     "main.c",
     "time.c",
     "blake2s.c",

@@ -136,6 +136,19 @@ IDENTITY_LAYOUT = struct.Struct("<6s6sBB2x")
 MCU_IDENTITY_LAYOUT = struct.Struct("<I3II2III")
 REGISTERS_LAYOUT = struct.Struct("<4I")
 
+DBG_SLEEP = 1  # of DBGMCU_CR; set by loader/time.c
+
+# The vector table, right before the mailbox: SP, and the exceptions that nobody may mask (ARMv7-M B1.5.2)
+VECTORS = 16
+VECTORS_SIZE = 4 * VECTORS
+_FAULTS = range(2, 7)  # NMI, HardFault, MemManage, BusFault, UsageFault
+
+
+def vector_table(stack_top: int, fault: int) -> bytes:
+    """Every fault to `fault`; nothing else is ever taken."""
+    words = [stack_top, *(fault if number in _FAULTS else 0 for number in range(1, VECTORS))]
+    return struct.pack(f"<{VECTORS}I", *words)
+
 
 def slot_offset(region: int, sequence: int) -> int:
     """Where the command with this running number lies in the mailbox."""

@@ -25,7 +25,7 @@ from boardflash.errors import BoardflashError
 from boardflash.templates import render_template
 
 from .artefact import ABOUT_SECTION, CODE_LIMIT
-from .protocol import MAILBOX_SIZE, MAILBOX_VERSION
+from .protocol import MAILBOX_SIZE, MAILBOX_VERSION, VECTORS_SIZE
 
 STACK_SIZE = 640  # measured: 280 bytes; a fault frame comes on top
 IDENTIFY_HZ_MAX = 10_000_000  # every chip answers 9Fh and 5Ah at that
@@ -65,6 +65,7 @@ def render(board: Board, toolchain: str) -> dict[str, str]:
         "ram_base": _hex(board.mcu.ram_base),
         "ram_size": _hex(board.mcu.ram_size),
         "stack_size": STACK_SIZE,
+        "vectors_size": VECTORS_SIZE,
         "mailbox_size": MAILBOX_SIZE,
         "code_limit": CODE_LIMIT,
     }
@@ -118,6 +119,7 @@ def _defines(board: Board) -> list[tuple[str, str]]:
         ("FLASH_REGISTERS", _address(mcu.flash.registers)),
         ("FLASH_BASE", _address(mcu.flash.base)),
         ("FLASH_SIZE", _address(board.part.flash_size)),
+        ("FLASH_LOG2", _unsigned((board.part.flash_size - 1).bit_length())),
         ("FLASH_PROGRAM_BYTES", _unsigned(mcu.flash.program_bytes)),
         ("FLASH_STORE_MAX_MS", _unsigned(_limit_ms(_milliseconds(mcu.flash.program_max_us)))),
         ("FLASH_SIZE_REGISTER", _address(mcu.flash.size_register)),

@@ -93,10 +93,17 @@ class LoaderSession:
     """One run of the loader on one device."""
 
     def __init__(
-        self, link: MemoryLink, artefact: LoaderArtefact, interrupted: Callable[[], bool] = lambda: False
+        self,
+        link: MemoryLink,
+        artefact: LoaderArtefact,
+        interrupted: Callable[[], bool] = lambda: False,
+        debug_control: int | None = None,
     ) -> None:
-        """`interrupted` is asked while `identify_chip` waits: a chip may be busy for minutes."""
+        """`interrupted` is asked while `identify_chip` waits: a chip may be busy for minutes. `debug_control` is the
+        address of DBGMCU_CR, for `restore_debug`."""
         self.link = link
+        self._debug_control = debug_control
+        self._debug_before: bytes | None = None
         self._interrupted = interrupted
         self.artefact = artefact
         self.heads = Heads(0, 0, 0, 0, (0, 0), (0, 0), 0)
@@ -134,6 +141,8 @@ class LoaderSession:
     def _launch(self, supply_mv: int) -> None:
         art, link = self.artefact, self.link
         link.reset_and_halt()
+        if self._debug_control is not None and self._debug_before is None:
+            self._debug_before = link.read_memory(self._debug_control, 4)
         link.write_memory(art.load_address, art.image)
         back = link.read_memory(art.load_address, len(art.image))
         if back != art.image:
@@ -147,7 +156,7 @@ class LoaderSession:
             )
         fresh = bytearray(p.SLOTS_OFFSET)
         struct.pack_into("<I", fresh, p.SUPPLY_OFFSET, supply_mv)
-        link.write_memory(art.mailbox, bytes(fresh))
+        link.write_memory(art.vectors, p.vector_table(art.stack_top, art.fault) + fresh)
         link.write_memory(VTOR, struct.pack("<I", art.vectors))
         link.write_register(SP, art.stack_top)
         link.write_register(PC, art.entry & ~1)
@@ -155,6 +164,13 @@ class LoaderSession:
         self._submitted = [0] * p.MAILBOX_REGIONS
         self._in_flight = [{} for _ in range(p.MAILBOX_REGIONS)]
         link.go()
+
+    def restore_debug(self) -> None:
+        """DBGMCU_CR as it was found; the core must be halted. The loader sets DBG_SLEEP there, and no reset but that of
+        the power clears it (RM0385 chapter 40): firmware would sleep less deeply until then."""
+        before = self._debug_before
+        if self._debug_control is not None and before is not None and not before[0] & p.DBG_SLEEP:
+            self.link.write_memory(self._debug_control, before)
 
     def _wait_ready(self) -> None:
         deadline = self.link.now() + START_TIMEOUT_S

@@ -21,6 +21,7 @@ from boardflash.program.report import device_lines
 from boardflash.program.steady import SteadyLink
 
 CHIP_RESET_LIMIT_S = 1.0
+DBGMCU_CR = 4  # behind the device ID, on every die that we have
 
 
 @dataclass
@@ -69,7 +70,8 @@ def open_session(
     """Start the loader and identify; on any failure the core is left halted, not in the loader."""
     require_proven_die(board)
     started = link.now()
-    loader = LoaderSession(SteadyLink(link, progress.note), artefact, interrupt)
+    debug_control = board.mcu.idcode_address + DBGMCU_CR
+    loader = LoaderSession(SteadyLink(link, progress.note), artefact, interrupt, debug_control)
     try:
         progress.phase("connect", 0)
         supply_mv = link.supply_mv()
@@ -82,6 +84,7 @@ def open_session(
     except BaseException:
         with _ignored():
             link.reset_and_halt()
+            loader.restore_debug()
         raise
 
 
@@ -90,9 +93,12 @@ def leave(session: Session, link: Link, *, run: bool) -> None:
     if session.found.chip is not None:
         session.loader.run(REGION_QSPI, Command(Operation.CHIP_RESET), CHIP_RESET_LIMIT_S)
     if run:
+        link.halt()  # asleep, the core would cut the debug port off as soon as the bit is cleared
+        session.loader.restore_debug()
         link.reset_and_run()
     else:
         link.reset_and_halt()
+        session.loader.restore_debug()
 
 
 def require_proven_die(board: Board) -> None:

@@ -33,7 +33,7 @@ from boardflash.sim.rcc import Pwr, Rcc
 from boardflash.sim.registers import Unmodelled
 from boardflash.sim.scs import SystemControl
 from boardflash.sim.state import BoardState, fresh
-from boardflash.sim.target import InterruptSource, Peripheral, VirtualClock
+from boardflash.sim.target import BusFault, InterruptSource, Peripheral, VirtualClock
 from boardflash.sim.twin import Twin, die_of
 from boardflash.sim.violations import HardwareRuleViolation, Violations
 from boardflash.sim.waiting import WaitDetector
@@ -107,15 +107,22 @@ class SimulatedBoard:
         self.core.run_until(self.clock.now_ps + ps)
 
     def read_memory(self, address: int, size: int, width: int) -> bytes:
+        self._check_clocked(address)
         return self.bus.debug_read(address, size, width)
 
     def write_memory(self, address: int, data: bytes, width: int) -> None:
+        self._check_clocked(address)
         self.dwt.debugger = True
         try:
             self.bus.debug_write(address, data, width)
         finally:
             self.dwt.debugger = False
         self._after_slice()
+
+    def _check_clocked(self, address: int) -> None:
+        """Asleep, the core keeps HCLK off but for DBGMCU_CR.DBG_SLEEP (RM0385 40.16.1); its own registers answer."""
+        if self.core.sleeping is not None and address < addresses.PPB and not self.dbgmcu.clock_in_sleep:
+            raise BusFault(address, "no HCLK: the core sleeps and DBG_SLEEP is clear")
 
     def halt(self) -> None:
         self.core.halt()
