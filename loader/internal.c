@@ -33,22 +33,33 @@ void internal_start(uint32_t supply_mv)
 	flash_start(supply_mv);
 }
 
+/* Not while it is busy beyond its limit: a write to the controller would hold the core up, and so would a read of the
+ * flash. The next command tries again.
+ */
+static bool release(void)
+{
+	if (flash_busy()) {
+		return false;
+	}
+	flash_lock();
+	core_open_flash();
+	return true;
+}
+
 static enum progress fail(struct job *job, enum status status, uint32_t address)
 {
 	if (job->detail[0] == 0) {
 		flash_registers(job->detail);
 	}
 	step = STEP_IDLE;
-	flash_lock();
-	core_open_flash();
+	(void)release();
 	return job_fail(job, status, address);
 }
 
 static enum progress end(struct job *job)
 {
 	step = STEP_IDLE;
-	flash_lock();
-	core_open_flash();
+	(void)release();
 	return job_end(job, STATUS_OK);
 }
 
@@ -303,6 +314,13 @@ enum progress internal_begin(struct job *job)
 	case OP_REGISTERS:
 		flash_registers((uint32_t *)(uintptr_t)job->buffer);
 		return job_end(job, STATUS_OK);
+	default:
+		break;
+	}
+	if (!release()) {
+		return fail(job, STATUS_TIMEOUT, job->address);
+	}
+	switch (job->operation) {
 	case OP_DIGEST:
 	case OP_BLANK_CHECK:
 	case OP_READ:

@@ -79,6 +79,15 @@ static bool may_change(uint32_t number)
 	return identity.read_protected == 0 && (identity.write_protected >> number & 1u) == 0;
 }
 
+/* Not while it is busy beyond its limit: a write to the controller would hold the core up until the end. */
+static void release(void)
+{
+	if (!flash_busy()) {
+		flash_lock();
+		core_open_flash();
+	}
+}
+
 static bool wait_idle(uint32_t max_ms)
 {
 	uint32_t start = time_ms();
@@ -104,8 +113,7 @@ uint32_t storage_erase(uint32_t address)
 	core_close_flash();
 	flash_erase_begin(unit.number);
 	done = wait_idle(unit.max_ms);
-	flash_lock();
-	core_open_flash();
+	release();
 	return done ? unit.size : 0;
 }
 
@@ -161,7 +169,7 @@ bool storage_program(uint32_t address, const uint8_t *data, uint32_t length)
 			part = length;
 		}
 		done = program_unlocked(address, data, part);
-		flash_lock();
+		release();
 		if (!done) {
 			return false;
 		}

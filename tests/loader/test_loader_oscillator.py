@@ -1,5 +1,5 @@
-"""The loader runs from the internal oscillator, which is off by -8 to +4.5 % over temperature (DS10916): the core
-is never above its limit, and no operation that its data sheet still allows is given up."""
+"""The loader runs from the internal oscillator, which is off by -8 to +4.5 % over temperature (DS10916):
+the core is never above its limit, and no operation that its data sheet still allows is given up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""DBGMCU_CR outlives every reset but that of the power (RM0385 chapter 40): firmware finds it as it was before us."""
+"""DBGMCU_CR outlives every reset but that of the power (RM0385 chapter 40): firmware finds it as it was
+before us."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What the Cortex-M7 does behind the program's back: its data cache, and reading ahead (PM0253 2.2 and 4.8)."""
+"""What the Cortex-M7 does behind the program's back: its data cache, and reading ahead (PM0253 2.2 and
+4.8)."""
 
 from __future__ import annotations
 

@@ -221,7 +221,8 @@ DBGMCU_CR, DBG_SLEEP = 0xE0042004, 1
 def test_a_sleeping_core_hides_the_bus_from_the_debugger(
     board: SimulatedBoard, instruction: str, address: int
 ) -> None:
-    """RM0385 40.16.1: in Sleep mode HCLK is off unless DBG_SLEEP is set; the core's own registers still answer."""
+    """RM0385 40.16.1: in Sleep mode HCLK is off unless DBG_SLEEP is set; the core's own registers still
+    answer."""
     load(board, f"cpsid i\n 1: {instruction}\n b 1b")
     board.resume()
     board.advance(MS)

@@ -257,12 +257,12 @@ CFSR_BITS = {
     0: "instruction access to a no-access region",
     1: "data access to a no-access region",
     3: "MPU fault on exception return",
-    4: "MPU fault on exception entry",
+    4: "MPU fault on exception entry: the stack has run out",
     8: "bus error on an instruction fetch",
     9: "bus error",
     10: "imprecise bus error",
     11: "bus error on exception return",
-    12: "bus error on exception entry",
+    12: "bus error on exception entry: the stack has run out",
     16: "undefined instruction",
     17: "invalid state",
     18: "invalid exception return",
@@ -270,6 +270,7 @@ CFSR_BITS = {
     24: "unaligned access",
     25: "division by zero",
 }  # ARMv7-M B3.2.15
+CFSR_NO_FRAME = (1 << 4) | (1 << 12)
 CFSR_ADDRESS_VALID = (1 << 7) | (1 << 15)  # MMARVALID, BFARVALID
 
 
@@ -291,4 +292,5 @@ class FaultRecord:
         reasons = [text for bit, text in CFSR_BITS.items() if self.cfsr >> bit & 1]
         why = f" ({', '.join(reasons)})" if reasons else ""
         where = f", address {self.address:#010x}" if self.cfsr & CFSR_ADDRESS_VALID else ""
-        return f"{name}{why} at pc {self.pc:#010x}{where}, CFSR {self.cfsr:#010x}, HFSR {self.hfsr:#010x}"
+        place = "" if self.cfsr & CFSR_NO_FRAME else f" at pc {self.pc:#010x}"
+        return f"{name}{why}{place}{where}, CFSR {self.cfsr:#010x}, HFSR {self.hfsr:#010x}"

@@ -99,8 +99,8 @@ class LoaderSession:
         interrupted: Callable[[], bool] = lambda: False,
         debug_control: int | None = None,
     ) -> None:
-        """`interrupted` is asked while `identify_chip` waits: a chip may be busy for minutes. `debug_control` is the
-        address of DBGMCU_CR, for `restore_debug`."""
+        """`interrupted` is asked while `identify_chip` waits: a chip may be busy for minutes.
+        `debug_control` is the address of DBGMCU_CR, for `restore_debug`."""
         self.link = link
         self._debug_control = debug_control
         self._debug_before: bytes | None = None
@@ -166,8 +166,8 @@ class LoaderSession:
         link.go()
 
     def restore_debug(self) -> None:
-        """DBGMCU_CR as it was found; the core must be halted. The loader sets DBG_SLEEP there, and no reset but that of
-        the power clears it (RM0385 chapter 40): firmware would sleep less deeply until then."""
+        """DBGMCU_CR as it was found; the core must be halted. The loader sets DBG_SLEEP there, and no reset
+        but that of the power clears it (RM0385 chapter 40): firmware would sleep less deeply until then."""
         before = self._debug_before
         if self._debug_control is not None and before is not None and not before[0] & p.DBG_SLEEP:
             self.link.write_memory(self._debug_control, before)

@@ -120,7 +120,8 @@ class SimulatedBoard:
         self._after_slice()
 
     def _check_clocked(self, address: int) -> None:
-        """Asleep, the core keeps HCLK off but for DBGMCU_CR.DBG_SLEEP (RM0385 40.16.1); its own registers answer."""
+        """Asleep, the core keeps HCLK off but for DBGMCU_CR.DBG_SLEEP (RM0385 40.16.1); its own registers
+        answer."""
         if self.core.sleeping is not None and address < addresses.PPB and not self.dbgmcu.clock_in_sleep:
             raise BusFault(address, "no HCLK: the core sleeps and DBG_SLEEP is clear")
 

@@ -21,10 +21,10 @@ from boardflash.sim.target import BusFault, Peripheral
 ITCM, RAM, SYSTEM, OPTIONS, WINDOW, PPB = 0, 0x20000000, 0x1FF00000, 0x1FFF0000, 0x90000000, 0xE0000000
 ITCM_SIZE, RAM_SIZE, SYSTEM_SIZE, OPTIONS_SIZE, WINDOW_SIZE = 0x4000, 0x50000, 0x10000, 0x1000, 0x10000000
 # What the core waits for one access outside its own bus (0xE0000000): over AXI, the AXI to AHB bridge and the
-# bus matrix, and back (RM0385 figure 1). An assumption: no source gives it for this MCU. A loop of GPIO reads was
-# measured at 12 cycles on an STM32F103, whose way is shorter (blog.soch.cc/fastest-gpio-read-speed-stm32f103).
-# A write may leave by the store buffer and be cheaper; it counts the same, since accesses to Device memory stay
-# in order.
+# bus matrix, and back (RM0385 figure 1). An assumption: no source gives it for this MCU. A loop of GPIO
+# reads was measured at 12 cycles on an STM32F103, whose way is shorter
+# (blog.soch.cc/fastest-gpio-read-speed-stm32f103). A write may leave by the store buffer and be cheaper; it
+# counts the same, since accesses to Device memory stay in order.
 REGISTER_CYCLES = 10
 EXTERNAL = range(0x60000000, WINDOW, 0x10000000)  # the FMC's banks of 256 MiB: nothing is connected to them
 REGISTER_AREAS = ((0x40000000, 0x80000), (0x50000000, 0x61000), (0xA0000000, 0x2000), (PPB, 0x100000))

@@ -1,8 +1,8 @@
 """The data cache of the Cortex-M7, as far as data can be lost by it (ARMv7-M ARM, B2.2.7; PM0253 4.8).
 
-Data of RAM are kept as the core sees them. A line that differs between cache and RAM has its other content here:
-while the cache is on what RAM holds, while it is off what the cache holds. Only what a test has stored through the
-cache differs: an application's data, found by a program that comes without a reset.
+Data of RAM are kept as the core sees them. A line that differs between cache and RAM has its other content
+here: while the cache is on what RAM holds, while it is off what the cache holds. Only what a test has stored
+through the cache differs: an application's data, found by a program that comes without a reset.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class DataCache:
             self._lines[key] = _Line(line.address, seen)
 
     def reset(self) -> None:
-        """A reset switches it off; what was dirty is lost (PM0253 4.8: software invalidates before it enables)."""
+        """A reset switches it off; what was dirty is lost (PM0253 4.8: software invalidates before it
+        enables)."""
         self.switch(False)
         self._lines.clear()
 

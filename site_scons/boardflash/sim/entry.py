@@ -70,10 +70,10 @@ def enter(core: Core, number: int, return_address: int) -> None:
 
 
 def _derived(core: Core, number: int) -> int:
-    """What is entered when the frame of exception `number` could not be written: of that and the derived bus fault the
-    more urgent one. The frame is lost, SP has moved, and nothing is stacked once more (DerivedLateArrival, B1.5.8; so
-    does QEMU's armv7m_nvic.c). That is no lockup: only an unreadable vector is.
-    """
+    """What is entered when the frame of exception `number` could not be written: of that and the derived
+    bus fault the more urgent one. The frame is lost, SP has moved, and nothing is stacked once more
+    (DerivedLateArrival, B1.5.8; so does QEMU's armv7m_nvic.c). That is no lockup: only an unreadable vector
+    is."""
     state = core.exceptions
     own = core.shcsr & _ENABLE_BIT[exc.BUS_FAULT] and state.priority_of(exc.BUS_FAULT) < core.level()
     derived = exc.BUS_FAULT if own else exc.HARD_FAULT

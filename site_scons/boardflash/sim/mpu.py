@@ -8,7 +8,7 @@ TYPE, CTRL, RNR, RBAR, RASR = 0x90, 0x94, 0x98, 0x9C, 0xA0
 REGIONS = 8
 _ENABLE, _HFNMIENA, _PRIVDEFENA = 1, 2, 4
 _PPB = range(0xE0000000, 0xE0100000)
-_NORMAL = (range(0, 0x40000000), range(0x60000000, 0xA0000000))  # of the default map (B3-1)
+_NORMAL = (range(0x40000000), range(0x60000000, 0xA0000000))  # of the default map (B3-1)
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Region:
     access: int
     no_execute: bool
     normal: bool
-    """Normal memory: the core may read ahead in it. Device and Strongly-ordered memory it reads when told to."""
+    """Normal memory: the core may read ahead in it. Device and Strongly-ordered memory it reads when told
+    to."""
 
     def covers(self, address: int) -> bool:
         if not self.base <= address < self.base + self.size:

@@ -12,8 +12,9 @@ class SimOptions:
     skip_waiting: bool = True
     """Jump over time in which nothing can change. Off: every instruction of a wait is executed."""
     read_ahead: bool = False
-    """The core reads ahead wherever it may: in internal flash while that is busy, which stalls it until the end,
-    and in external memory that nothing drives. Hardware may do so at any time (PM0253 2.2.1), and mostly does not."""
+    """The core reads ahead wherever it may: in internal flash while that is busy, which stalls it until the
+    end, and in external memory that nothing drives. Hardware may do so at any time (PM0253 2.2.1), and mostly
+    does not."""
     flash_typ_ratio: float = 0.5
     """Internal flash: typical erase and program time as a share of the maximum. The vendor publishes no
     typical table that we found (reference facts/stm32f7.md, "Timing"), so this is an assumption."""
