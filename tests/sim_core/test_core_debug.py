@@ -246,3 +246,28 @@ def test_the_debug_bits_outlive_a_reset_but_not_the_power(board: SimulatedBoard)
     assert [word(board, DBGMCU_CR + 4 * n) for n in range(3)] == [7, 7, 7]
     board.power_cycle()
     assert [word(board, DBGMCU_CR + 4 * n) for n in range(3)] == [0, 0, 0]
+
+
+def test_a_reset_ends_what_the_core_was_told(board: SimulatedBoard) -> None:
+    """ARMv7-M B1.5.5: SysTick, MPU, VTOR and the enabled interrupts start anew."""
+    settings = {
+        0xE000E014: 999,
+        0xE000E010: 7,
+        0xE000ED98: 3,
+        0xE000ED94: 5,
+        0xE000E100: 0xFF,
+        0xE000ED10: 0x10,
+    }
+    fresh = {address: word(board, address) for address in settings}
+    boots_at = word(board, 0xE000ED08)
+    for address, value in settings.items():
+        put(board, address, value)
+    put(board, 0xE000ED08, RAM)
+    assert [word(board, address) & 0x1F for address in settings] == [
+        value & 0x1F for value in settings.values()
+    ]
+    board.reset(halt=True)
+    assert {address: word(board, address) for address in settings} == fresh
+    assert word(board, 0xE000ED08) == boots_at
+    board.advance(MS)
+    assert not word(board, 0xE000ED04) & 1 << 26, "no tick is pending"

@@ -247,3 +247,30 @@ def test_a_wait_for_systick_is_ended_by_systick(board: SimulatedBoard) -> None:
     """
     assert run(board, source, ms=20) == pytest.approx(10 * MS, abs=US)
     assert board.core.engine.executed < 20_000
+
+
+def test_the_cycle_counter_stands_still_in_sleep(board: SimulatedBoard) -> None:
+    """It counts the core's clock, which sleep switches off (ARMv7-M C1.8.3, RM0385 4.3.3)."""
+    source = """
+        ldr r0, =0xE000EDFC
+        ldr r1, =0x01000000
+        str r1, [r0]
+        ldr r0, =0xE0001000
+        ldr r1, =0xC5ACCE55
+        str r1, [r0, #0xFB0]
+        movs r1, #1
+        str r1, [r0]
+        cpsid i
+        ldr r2, =0xE000E010
+        ldr r1, =15999
+        str r1, [r2, #4]
+        str r1, [r2, #8]
+        movs r1, #7
+        str r1, [r2]
+        wfi
+        b 2f
+    2:  ldr r3, [r0, #4]
+        bkpt
+    """
+    assert run(board, source) == pytest.approx(MS, rel=0.01)
+    assert board.read_register(3) < 100, "of 16,000"

@@ -11,6 +11,7 @@ from sim_core.guest import MS, RAM, US, assemble, board_with, new_board, put, ru
 FLASH, OTP, OTP_LOCKS = 0x08000000, 0x1FF0F000, 0x1FF0F400
 KEYR, SR, CR, OPTKEYR, OPTCR = 0x40023C04, 0x40023C0C, 0x40023C10, 0x40023C08, 0x40023C14
 PG, SER, MER, STRT, LOCK, BSY = 1, 2, 4, 1 << 16, 1 << 31, 1 << 16
+EOPIE, ERRIE, OPERR = 1 << 24, 1 << 25, 1 << 1
 EOP, WRPERR, PGAERR, PGPERR, ERSERR = 1, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 X8, X16, X32, X64 = 0, 1 << 8, 2 << 8, 3 << 8
 
@@ -333,3 +334,52 @@ def test_a_store_to_flash_without_a_dsb_behind_it_is_noticed(
     put(board, CR, PG | X32)
     run(board, code, r0=0x55, r1=FLASH)
     assert {violation.rule for violation in board.violations} == noticed
+
+
+def test_an_erase_with_pg_set_is_a_sequence_error(board: SimulatedBoard) -> None:
+    unlock(board)
+    put(board, CR, PG | SER | X32 | STRT)
+    assert word(board, SR) == ERSERR
+
+
+@pytest.mark.parametrize(("errie", "flags"), [(0, PGPERR), (ERRIE, PGPERR | OPERR)])
+def test_operr_is_set_only_where_it_may_interrupt(board: SimulatedBoard, errie: int, flags: int) -> None:
+    """RM0385 3.7.4, OPERR: "set only if error interrupts are enabled"."""
+    unlock(board)
+    put(board, CR, PG | X32 | errie)
+    put(board, FLASH, 0, 1)
+    assert word(board, SR) == flags
+    put(board, SR, flags)
+    assert word(board, SR) == 0
+
+
+@pytest.mark.parametrize(("eopie", "flags"), [(0, 0), (EOPIE, EOP)])
+def test_eop_is_set_only_where_it_may_interrupt_and_cleared_by_a_one(
+    board: SimulatedBoard, eopie: int, flags: int
+) -> None:
+    unlock(board)
+    put(board, CR, PG | X32 | eopie)
+    put(board, FLASH, 0)
+    wait(board)
+    assert word(board, SR) == flags
+    put(board, SR, PGPERR)
+    assert word(board, SR) == flags
+    put(board, SR, EOP)
+    assert word(board, SR) == 0
+
+
+def test_up_to_fifteen_wait_states(board: SimulatedBoard) -> None:
+    for value in range(16):
+        put(board, 0x40023C00, value)
+        assert word(board, 0x40023C00) == value
+
+
+def test_a_write_to_cr_waits_for_the_end(board: SimulatedBoard) -> None:
+    """RM0090 3.9.7 of the same controller: "any attempt to write it with BSY set stalls the bus"."""
+    unlock(board)
+    put(board, CR, SER | X32 | STRT)
+    start = board.clock.now_ps
+    put(board, CR, LOCK)
+    assert board.clock.now_ps - start == pytest.approx(250 * MS, abs=US)
+    assert word(board, CR) == LOCK
+    assert not word(board, SR) & BSY

@@ -289,3 +289,38 @@ def test_the_core_voltage_is_chosen_while_the_pll_is_off(board: SimulatedBoard) 
     board.reset(halt=True)
     put(board, APB1ENR, 1 << 28)
     assert word(board, PWR_CR1) == 0xC000, "scale 1 after each reset"
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "locks"), [(8, 100, True), (17, 200, False), (4, 50, False), (2, 50, False)]
+)
+def test_both_ends_of_the_vco_have_limits(board: SimulatedBoard, m: int, n: int, locks: bool) -> None:
+    """RM0385 5.3.2: 1 to 2 MHz at its input; a product within the output's limits does not help."""
+    pll(board, 0x20000000 | n << 6 | m)
+    assert bool(word(board, RCC_CR) & 1 << 25) is locks
+
+
+def test_a_pll_whose_source_is_off_does_not_lock(board: SimulatedBoard) -> None:
+    put(board, PLLCFGR, 0x20400000 | 432 << 6 | 25)
+    put(board, RCC_CR, 0x01000083)
+    board.advance(3000 * US)
+    assert not word(board, RCC_CR) & 1 << 25, "there is a crystal, but HSEON is clear"
+
+
+@pytest.mark.parametrize("bits", [1 << 16, 1 << 17])
+def test_over_drive_takes_both_of_its_bits(board: SimulatedBoard, bits: int) -> None:
+    put(board, APB1ENR, 1 << 28)
+    put(board, PWR_CR1, 0xC000 | bits)
+    put(board, FLASH_ACR, 0x107)
+    pll(board, 0x20000000 | 216 << 6 | 8)
+    put(board, CFGR, 2)
+    assert [violation.rule for violation in board.violations] == ["over_drive"]
+
+
+def test_the_backup_domain_outlives_a_reset(board: SimulatedBoard) -> None:
+    """RM0385 5.3.20: RCC_BDCR is reset by the backup domain's own reset alone."""
+    put(board, RCC + 0x70, 0x8001)
+    put(board, AHB1ENR, 0x001000FF)
+    board.reset(halt=True)
+    assert word(board, RCC + 0x70) == 0x8001
+    assert word(board, AHB1ENR) == 0x00100000

@@ -118,7 +118,8 @@ class Bus(CoreBus):
             self._settled_page[address >> 10] = slot.peripheral
 
     def _settles(self, slot: Slot) -> bool:
-        return self._mpu().coarse and (slot.clocked is None or slot.clocked())
+        mpu = self._mpu()
+        return mpu.coarse and not mpu.bypassed and (slot.clocked is None or slot.clocked())
 
     def core_write(self, address: int, value: int, width: int) -> bool:
         stream = self._stream_pages.get(address >> 10)

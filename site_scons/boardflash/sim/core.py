@@ -56,6 +56,7 @@ class Core:
         self.lines = lines
         self.exceptions = ExceptionState()
         self.mpu = Mpu()
+        self.mpu.negative_priority = lambda: self.level() < 0
         self.cache = cache
         self.systick = SysTick(clock, engine.hz)
         self.cycles = CycleCounter(clock, engine.hz)  # DWT_CYCCNT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 TYPE, CTRL, RNR, RBAR, RASR = 0x90, 0x94, 0x98, 0x9C, 0xA0
@@ -17,7 +18,6 @@ class Region:
     size: int
     disabled_eighths: int
     access: int
-    no_execute: bool
     normal: bool
     """Normal memory: the core may read ahead in it. Device and Strongly-ordered memory it reads when told
     to."""
@@ -45,6 +45,8 @@ def _is_normal(tex: int, cacheable: bool, bufferable: bool) -> bool:
 
 class Mpu:
     def __init__(self) -> None:
+        self.negative_priority: Callable[[], bool] = lambda: False
+        """The core runs at a priority below 0."""
         self.reset()
 
     def reset(self) -> None:
@@ -53,6 +55,11 @@ class Mpu:
         self._bases = [0] * REGIONS
         self._attributes = [0] * REGIONS
         self.regions: list[Region] = []
+
+    @property
+    def bypassed(self) -> bool:
+        """HardFault, NMI and FAULTMASK run without the MPU unless HFNMIENA is set (B3.5.1)."""
+        return not self.control & _HFNMIENA and self.negative_priority()
 
     @property
     def enabled(self) -> bool:
@@ -94,16 +101,15 @@ class Mpu:
                     size=size,
                     disabled_eighths=attributes >> 8 & 0xFF,
                     access=attributes >> 24 & 7,
-                    no_execute=bool(attributes >> 28 & 1),
                     normal=_is_normal(
                         attributes >> 19 & 7, bool(attributes >> 17 & 1), bool(attributes >> 16 & 1)
                     ),
                 )
             )
 
-    def allows(self, address: int, write: bool, in_hard_fault: bool = False) -> bool:
+    def allows(self, address: int, write: bool) -> bool:
         """May privileged code touch this address? The region with the highest number decides."""
-        if not self.control & _ENABLE or address in _PPB or (in_hard_fault and not self.control & _HFNMIENA):
+        if not self.control & _ENABLE or address in _PPB or self.bypassed:
             return True
         for region in self.regions:
             if region.covers(address):
@@ -124,11 +130,3 @@ class Mpu:
     def coarse(self) -> bool:
         """Whatever holds for an address holds for its whole KiB: no region's eighth is smaller."""
         return not self.enabled or all(region.size >= 8 * 1024 for region in self.regions)
-
-    def allows_execution(self, address: int) -> bool:
-        if not self.enabled:
-            return True
-        for region in self.regions:
-            if region.covers(address):
-                return region.allows(write=False) and not region.no_execute
-        return bool(self.control & _PRIVDEFENA)
