@@ -20,6 +20,7 @@ WATCHDOG_BY_HARDWARE = hex(0xC0FFAAFD & ~(1 << 5))  # IWDG_SW clear: it runs fro
 SECOND = 10**12
 UNDEFINED = b"\x01\xde"  # udf #1
 RAM = 0x2000_0000
+RCC_CSR, IWDGRSTF = 0x4002_3874, 1 << 29
 
 
 def damaged(at: int) -> LoaderSession:
@@ -29,6 +30,11 @@ def damaged(at: int) -> LoaderSession:
     start = (artefact.entry & ~1) - artefact.load_address + at
     image[start : start + 2] = UNDEFINED
     return LoaderSession(TargetLink(watched_board()), replace(artefact, image=bytes(image)))
+
+
+def was_reset(link: TargetLink) -> bool:
+    """By the watchdog: the application would run now, and use the RAM that holds the record."""
+    return bool(int.from_bytes(link.target.read_memory(RCC_CSR, 4, 4), "little") & IWDGRSTF)
 
 
 def watched_board() -> SimulatedBoard:
@@ -52,6 +58,7 @@ def test_the_record_outlives_the_watchdogs_time(at: int) -> None:
         session.start(3300)
     assert isinstance(session.link, TargetLink)
     session.link.target.advance(3 * SECOND)
+    assert not was_reset(session.link)
     with pytest.raises(BoardflashError, match="undefined instruction"):
         session.poll()
 
@@ -81,8 +88,11 @@ def test_a_stack_that_has_run_out_is_told(left: int) -> None:
     assert "the stack has run out" in message
     assert " at pc " not in message, "there is no frame that would tell"
     link.target.advance(3 * SECOND)
+    assert not was_reset(link)
     with pytest.raises(BoardflashError, match="the stack has run out"):
         session.poll()
+    link.target.halt()
+    assert link.target.read_register(SP) == session.artefact.stack_top, "the handler has a stack again"
 
 
 def test_a_push_below_the_stack_whose_frame_still_fits_tells_its_address() -> None:

@@ -175,6 +175,7 @@ def test_the_debuggers_erase_with_a_halted_core_is_none_of_its_business() -> Non
         ([], {0x60000000, 0x70000000, 0x80000000, 0x90000000}),
         ([(0x60000000, 29), (0x80000000, 29)], set()),
         ([(0x60000000, 29), (0x90000000, 28)], {0x80000000}),
+        ([(0x60000000, 29), (0x80000000, 27), (0x90000000, 27)], {0x80000000, 0x90000000}),
     ],
 )
 def test_reading_ahead_in_external_memory_is_noticed(

@@ -166,3 +166,59 @@ def test_base_priority_holds_back_what_is_not_more_urgent(
 def test_only_the_upper_four_bits_of_a_priority_exist(board: SimulatedBoard) -> None:
     put(board, SHPR3, 0xFFFFFFFF)
     assert word(board, SHPR3) == 0xF0F0F0F0
+
+
+SYST_CSR, SYST_RVR, SYST_CVR = 0xE000E010, 0xE000E014, 0xE000E018
+
+
+@pytest.mark.parametrize(("tickint", "pending"), [(0, False), (2, True)])
+def test_systick_pends_its_exception_only_with_tickint(
+    board: SimulatedBoard, tickint: int, pending: bool
+) -> None:
+    put(board, SYST_RVR, 1599)
+    put(board, SYST_CVR, 0)
+    put(board, SYST_CSR, 5 | tickint)
+    load(board, "cpsid i\n 1: b 1b")
+    board.resume()
+    board.advance(MS)
+    assert bool(word(board, ICSR) & 1 << 26) is pending
+    assert word(board, SYST_CSR) & 1 << 16, "COUNTFLAG"
+    assert not word(board, SYST_CSR) & 1 << 16, "cleared by reading"
+
+
+def test_a_write_to_the_count_clears_it_and_countflag(board: SimulatedBoard) -> None:
+    put(board, SYST_RVR, 1599)
+    put(board, SYST_CSR, 5)
+    load(board, "1: b 1b")
+    board.resume()
+    board.advance(MS)
+    board.halt()
+    put(board, SYST_CVR, 7)
+    assert word(board, SYST_CSR) == 5
+
+
+def test_systick_stands_still_while_the_debugger_has_the_core(board: SimulatedBoard) -> None:
+    put(board, SYST_RVR, 0xFFFFFF)
+    put(board, SYST_CVR, 0)
+    put(board, SYST_CSR, 5)
+    load(board, "1: b 1b")
+    board.resume()
+    board.advance(MS)
+    board.halt()
+    before = word(board, SYST_CVR)
+    assert before < 0xFFFFFF - 15_000
+    board.advance(MS)
+    assert word(board, SYST_CVR) == before
+
+
+@pytest.mark.parametrize(("clksource", "hz"), [(4, 16_000_000), (0, 2_000_000)])
+def test_without_clksource_systick_counts_an_eighth(board: SimulatedBoard, clksource: int, hz: int) -> None:
+    """RM0385 figure 12: HCLK/8 is the other clock."""
+    put(board, SYST_RVR, 0xFFFFFF)
+    put(board, SYST_CVR, 0)
+    put(board, SYST_CSR, 1 | clksource)
+    load(board, "1: b 1b")
+    board.resume()
+    board.advance(MS)
+    board.halt()
+    assert 0xFFFFFF - word(board, SYST_CVR) == pytest.approx(hz / 1000, abs=4)

@@ -333,9 +333,9 @@ class SimulatedBoard:
         """The worst that the core may do on its own while an erase or a transfer of the QSPI chip begins."""
         may = self.core.mpu.may_read_ahead
         mapped = self.quadspi.read(CCR, 4) >> 26 & 3 == MAPPED
-        for address in [*addresses.EXTERNAL] + [addresses.WINDOW] * (not mapped):
-            if may(address):
-                self._rules.add("read_ahead", f"the core may read {address:#010x}, where nothing answers")
+        for bank in [*addresses.EXTERNAL] + [addresses.WINDOW] * (not mapped):
+            if any(may(bank + at) for at in addresses.PROBES):
+                self._rules.add("read_ahead", f"the core may read {bank:#010x}, where nothing answers")
         starts = [start for start, _ in self.flash.sectors]
         if self.flash.erasing and any(
             may(b + s) for b in (internal.BASE, internal.ITCM_BASE) for s in starts

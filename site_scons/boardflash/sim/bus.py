@@ -27,6 +27,7 @@ ITCM_SIZE, RAM_SIZE, SYSTEM_SIZE, OPTIONS_SIZE, WINDOW_SIZE = 0x4000, 0x50000, 0
 # counts the same, since accesses to Device memory stay in order.
 REGISTER_CYCLES = 10
 EXTERNAL = range(0x60000000, WINDOW, 0x10000000)  # the FMC's banks of 256 MiB: nothing is connected to them
+PROBES = range(0, WINDOW_SIZE, 0x1000000)  # of a bank, where reading ahead is looked for
 REGISTER_AREAS = ((0x40000000, 0x80000), (0x50000000, 0x61000), (0xA0000000, 0x2000), (PPB, 0x100000))
 
 
