@@ -272,7 +272,7 @@ def _quirks(board: Board, chip: Chip) -> Mapping[str, str | int]:
     mode = chip.address_mode or RegisterBits(0, 0)
     fail = chip.fail_status or FailBits(0, 0, 0)
     return {
-        "slow_prescaler": _prescaler(board.mcu.clock.hclk_hz, chip.one_line_hz_max),
+        "slow_prescaler": _prescaler(board, chip.one_line_hz_max),
         "erases": len(chip.erases),
         "address_bytes": chip.address_bytes,
         "enter_4byte": ENTER_4BYTE[chip.enter_4byte],
