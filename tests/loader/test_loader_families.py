@@ -254,7 +254,8 @@ def send(session: LoaderSession, data: bytes) -> int:
 
 
 def exercise(board: SimulatedBoard, session: LoaderSession, at: int) -> None:
-    """Erase, program and read a sector at `at`; nothing else may change."""
+    """Lift protection, then erase, program and read a sector at `at`; nothing else may change."""
+    session.unprotect_chip()
     expected = bytearray(board.chip.array)
     session.run(REGION_QSPI, Command(Operation.ERASE, WINDOW + at, 4096), 10)
     expected[at : at + 4096] = b"\xff" * 4096
@@ -393,8 +394,9 @@ def test_registers_locked_until_power_up_are_reported(start: Start, name: str) -
     board, session, row = start(name, registers="{ sr1 = 0x1C, sr2 = 0x03 }")
     before = bytes(board.chip.array)
     session.identify_chip()
+    session.select_chip(row)
     with pytest.raises(CommandFailed) as caught:
-        session.select_chip(row)
+        session.unprotect_chip()
     assert caught.value.result.status == Status.PROTECTED
     assert caught.value.result.registers[0] & 0x1C == 0x1C
     assert bytes(board.chip.array) == before

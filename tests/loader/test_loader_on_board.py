@@ -291,6 +291,7 @@ def test_quad_enable_is_set_where_it_is_clear(start: Start) -> None:
 def test_block_protection_is_lifted(start: Start, twin: str, registers: str) -> None:
     board, session = start(twin, 3300, registers=registers)
     select(session, twin)
+    session.unprotect_chip()
     session.run(REGION_QSPI, Command(Operation.ERASE, WINDOW + (1 << 24) - 4096, 4096), 10)
     assert bytes(board.chip.array[-4096:]) == b"\xff" * 4096
 
