@@ -135,6 +135,15 @@ def test_a_simulated_probe_leaves_the_temporary_folder_alone(tmp_path: Path, own
     assert not (own_state / "locks" / ".pylink-usb-42.lck").exists()
 
 
+def test_what_a_killed_process_left_of_a_simulated_probe_is_in_nobodys_way(own_state: Path) -> None:
+    """Its process ID may by now be that of a living process: this one."""
+    left = own_state / "locks" / ".pylink-usb-42.lck"
+    left.parent.mkdir(parents=True)
+    left.write_text(str(os.getpid()))
+    opened("sim:42").close()
+    assert not left.exists()
+
+
 def test_a_real_probe_takes_the_lock_that_others_look_at(tmp_path: Path) -> None:
     lock = tmp_path / f".pylink-usb-{SERIAL}.lck"
     with opened(str(SERIAL)):

@@ -33,7 +33,11 @@ class LockedJLink(pylink.JLink):  # type: ignore[misc]
         """pylink makes the lock, hands it over here, and then takes it."""
         if lock is not None and self.lock_folder is not None:
             self.lock_folder.mkdir(parents=True, exist_ok=True)
-            lock.path = str(self.lock_folder / lock.name)
+            path = self.lock_folder / lock.name
+            # Whoever opens a simulated probe holds the system's lock on it (lock.py), so a file that is there
+            # was left by a process that was killed; its process ID may be another's by now.
+            path.unlink(missing_ok=True)
+            lock.path = str(path)
         self._held = lock
 
     @_lock.deleter

@@ -216,8 +216,12 @@ class Changes:
             self._report.reasons.append(new)
 
     def page(self, unit: Unit, address: int, data: bytes) -> Step:
-        """One page as it is, by itself; `program` does the rest of the unit."""
+        """One page as it is, by itself: a trial. Where a page may be programmed again, `program` does it with
+        the others, and counts it; else this does."""
         self._forget_within(address, len(data))
+        if self._chip is not None and self._chip.clear_only_program:
+            self._report.trial_bytes = len(data)
+            return replace(self._program_step(address, data, pack=False), done=None)
         self._note_reason(UnitReason(unit.address, unit.size, unit.erase, len(data), unit.reason))
         return self._program_step(address, data, pack=False)
 

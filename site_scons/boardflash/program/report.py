@@ -61,6 +61,7 @@ class RegionReport:
     proved_s: float = 0.0  # it was read on one line, too, to prove how it is read
     spots: int = 0  # places where the read mode was compared with one line
     spots_counted: int = 0  # and those that could tell something: not only FFh or 00h
+    trial_bytes: int = 0  # programmed by themselves first, and once more with the others
     reasons: list[UnitReason] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)  # lines for the person
 
@@ -185,9 +186,10 @@ def _region_lines(verb: str, region: RegionReport) -> list[str]:
         )
     if region.spots:
         blank = "" if region.spots_counted else ", the chip is blank there"
+        trial = f"; {region.trial_bytes} bytes programmed first and read back" if region.trial_bytes else ""
         out.append(
             f"{region.name}: read mode compared with one line at {region.spots} spots, {region.spots_counted}"
-            f" of them tell{blank}: the same; {region.proved_s:.3f} s with what is preserved"
+            f" of them tell{blank}: the same; {region.proved_s:.3f} s with what is preserved{trial}"
         )
     if region.bytes_preserved:
         out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
@@ -246,6 +248,7 @@ def _region_json(region: RegionReport) -> dict[str, Any]:
         "bytes_restored": region.restored,
         "bytes_sent": region.bytes_sent,
         "seconds_proved": round(region.proved_s, 6),
+        "bytes_tried": region.trial_bytes,
         "spots": region.spots,
         "spots_counted": region.spots_counted,
         "bytes_copied": region.bytes_copied,
