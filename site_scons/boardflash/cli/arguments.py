@@ -97,10 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     _loader(verbs)
     _split(verbs)
     _export(verbs)
+    _identify(verbs)
     _read(verbs)
     _erase(verbs)
     _reset(verbs)
     _journal(verbs)
+    _bench_report(verbs)
     _sim(verbs)
     _lists(verbs)
     return parser
@@ -204,6 +206,14 @@ def _export(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     parser.add_argument("--quiet", action="store_true", help="make the files and say nothing")
 
 
+def _identify(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    parser = _verb(verbs, "identify", "tell which MCU and which chip answer; write to no flash", "identify")
+    parser.add_argument("inputs", nargs="*", metavar="PLAN", help="a plan.json in place of --board")
+    _board(parser)
+    _probe(parser)
+    _json(parser)
+
+
 def _read(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     parser = _verb(verbs, "read", "read flash of the device into a file", "read")
     parser.add_argument("address", type=number, help="first byte, for instance 0x90000000")
@@ -249,6 +259,29 @@ def _journal(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _json(parser)
 
 
+def _bench_report(verbs: _Verbs[argparse.ArgumentParser]) -> None:
+    parser = _verb(
+        verbs,
+        "bench-report",
+        "identify the device, verify or flash the inputs, and put what tells of it into one file to send",
+        "bench_report",
+    )
+    _inputs(parser, count="*")
+    parser.add_argument(
+        "--output", "-o", type=Path, required=True, metavar="ZIP", help="the file to send; it must not exist"
+    )
+    parser.add_argument(
+        "--flash", action="store_true", help="flash the inputs instead of only verifying them"
+    )
+    parser.add_argument(
+        "--no-data",
+        action="store_true",
+        help="of memory reads above 64 bytes the traces keep length and SHA-256 alone",
+    )
+    _board(parser)
+    _probe(parser, trace=False)
+
+
 def _sim(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     parser = _verb(verbs, "sim", "work with a simulated board", "sim")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
@@ -285,10 +318,10 @@ def _lists(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     _json(boards)
 
 
-def _inputs(parser: argparse.ArgumentParser) -> None:
+def _inputs(parser: argparse.ArgumentParser, *, count: str = "+") -> None:
     parser.add_argument(
         "inputs",
-        nargs="+",
+        nargs=count,
         metavar="FILE",
         help="an ELF, an Intel HEX, a BIN at an address (data.bin@0x90000000), or one plan.json",
     )
@@ -319,7 +352,7 @@ def _board(parser: argparse.ArgumentParser, *, required: bool = False, toolchain
         )
 
 
-def _probe(parser: argparse.ArgumentParser) -> None:
+def _probe(parser: argparse.ArgumentParser, *, trace: bool = True) -> None:
     group = parser.add_argument_group("probe")
     group.add_argument(
         "--probe",
@@ -338,9 +371,10 @@ def _probe(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[=VALUE]",
         help="sim: something that goes wrong; may be given again",
     )
-    group.add_argument(
-        "--trace", type=Path, metavar="FILE", help="record every call of the J-Link DLL and its reply"
-    )
+    if trace:
+        group.add_argument(
+            "--trace", type=Path, metavar="FILE", help="record every call of the J-Link DLL and its reply"
+        )
 
 
 def _device_work(parser: argparse.ArgumentParser, *, verify: bool = True) -> None:

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from boardflash.link.jlink import Link
 
 
-def connect(arguments: argparse.Namespace, board: Board) -> Link:
-    """The link that the command line asks for; the simulation only if it was asked for by name."""
-    from boardflash.link.probes import SimulationChoice, open_link
+def asks_for_simulation(arguments: argparse.Namespace) -> bool:
+    """Whether `--probe` names a simulated board; `--twin` and `--fault` belong to one alone."""
     from boardflash.link.selector import parse
 
     simulated = parse(arguments.probe).kind == "sim"
@@ -24,6 +23,14 @@ def connect(arguments: argparse.Namespace, board: Board) -> Link:
             raise BoardflashError(
                 "it belongs to the simulated board; say --probe sim", where=option, code=ExitCode.USAGE
             )
+    return simulated
+
+
+def connect(arguments: argparse.Namespace, board: Board) -> Link:
+    """The link that the command line asks for; the simulation only if it was asked for by name."""
+    from boardflash.link.probes import SimulationChoice, open_link
+
+    simulated = asks_for_simulation(arguments)
     link = open_link(
         arguments.probe,
         board_name=board.name,

@@ -112,6 +112,11 @@ class ReplayLibrary:
         self._next = end
 
     def _write(self, target: Any, written: dict[str, Any]) -> None:
+        if "bytes" not in written:
+            raise BoardflashError(
+                "this trace cannot be replayed: what was read is left out of it (bench-report --no-data)",
+                where=f"{self._path.name}: line {self._next + 1}",
+            )
         raw = base64.b64decode(written["bytes"])
         ctypes.memmove(ctypes.addressof(target), raw, min(len(raw), ctypes.sizeof(target)))
         for field, text in written.get("texts", {}).items():

@@ -1,4 +1,4 @@
-"""Reads and erases by address, without a plan."""
+"""Identifies, reads and erases, without a plan."""
 
 from __future__ import annotations
 
@@ -34,6 +34,17 @@ def region_at(board: Board, address: int, size: int) -> Region:
     raise BoardflashError(
         f"{size} bytes at {address:#010x} lie in no region; the board has {known}", where=board.name
     )
+
+
+def identify_board(
+    board: Board, artefact: LoaderArtefact, link: Link, progress: Progress | None = None
+) -> DeviceIdentity:
+    """Only identify: the MCU, and the QSPI chip if the board file has one. The firmware is started again."""
+    progress = progress or Silent()
+    qspi = board.qspi is not None
+    with open_session(board, artefact, link, progress, Interrupt(), qspi=qspi) as session:
+        leave(session, link, run=True)
+        return session.found.device
 
 
 def read_range(

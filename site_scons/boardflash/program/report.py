@@ -124,16 +124,7 @@ class FlashReport:
             "probe": self.probe,
             "simulated": self.simulated,
             "plan": self.plan_digest,
-            "device": {
-                "part": self.device.part,
-                "device_id": self.device.device_id,
-                "unique_id": self.device.unique_id,
-                "flash_kib": self.device.flash_kib,
-                "jedec_id": self.device.jedec_id,
-                "chip": self.device.chip,
-                "set_up": list(self.device.set_up),
-                "notes": list(self.device.notes),
-            },
+            "device": device_json(self.device),
             "regions": [_region_json(region) for region in self.regions],
             "bytes_written": self.bytes_written,
             "bytes_unchanged": self.bytes_unchanged,
@@ -153,6 +144,20 @@ def device_lines(device: DeviceIdentity) -> list[str]:
         out.append(f"QSPI chip {device.chip}: JEDEC ID {device.jedec_id}{set_up}")
     out.extend(f"note: {note}" for note in device.notes)
     return out
+
+
+def device_json(device: DeviceIdentity) -> dict[str, Any]:
+    """What was found, for machines."""
+    return {
+        "part": device.part,
+        "device_id": device.device_id,
+        "unique_id": device.unique_id,
+        "flash_kib": device.flash_kib,
+        "jedec_id": device.jedec_id,
+        "chip": device.chip,
+        "set_up": list(device.set_up),
+        "notes": list(device.notes),
+    }
 
 
 def size_text(size: int) -> str:
