@@ -17,7 +17,7 @@ from boardflash.errors import ExitCode
 ROOT = Path(__file__).resolve().parents[2]
 VERBS = (
     *("flash", "verify", "plan", "loader", "split", "read", "erase", "reset", "list-probes", "list-boards"),
-    *("export", "sim", "journal"),
+    *("export", "sim", "journal", "identify", "bench-report"),
 )
 ELF_HEADER = bytes.fromhex("7f454c46010101000000000000000000")
 

@@ -37,15 +37,15 @@ CONTENTS = {
 
 _DATA = f"""\
 The traces. Data that went to the device stand there as length and SHA-256 if they are longer
-than {LITERAL_BYTES} bytes; shorter ones stand there as they are. What was read from the device's RAM stands there as it is: the
-loader itself, its answers, and whatever of your flash boardflash had to look at: bytes beside the image that
-it preserves, first pages that prove how a blank chip is read, and image data where a transfer had to be
-checked. They also hold the probe's nickname, if it has one.
+than {LITERAL_BYTES} bytes; shorter ones stand there as they are. What was read from the device's RAM stands
+there as it is: the loader itself, its answers, and whatever of your flash boardflash had to look at: bytes
+beside the image that it preserves, first pages that prove how a blank chip is read, and image data where a
+transfer had to be checked. They also hold the probe's nickname, if it has one.
 """
 _NO_DATA = f"""\
 The traces. Data of more than {LITERAL_BYTES} bytes stand there as length and SHA-256, whether they went
-to the device or were read from its memory (--no-data); shorter ones stand there as they are. They also hold the probe's
-nickname, if it has one. Such traces can be read, but not replayed.
+to the device or were read from its memory (--no-data); shorter ones stand there as they are. They also hold
+the probe's nickname, if it has one. Such traces can be read, but not replayed.
 """
 _MACHINE = """\
 What the file tells about your machine: versions of operating system, Python and packages, the processor,
@@ -88,8 +88,8 @@ def trace_text(path: Path, redactor: Redactor, *, no_data: bool) -> str:
             record = json.loads(line)
         except ValueError:
             break
-        if no_data and "ReadMem" in record.get("call", ""):
-            record["wrote"] = {n: _without_data(written) for n, written in record.get("wrote", {}).items()}
+        if no_data and "wrote" in record and "ReadMem" in record["call"]:
+            record["wrote"] = {n: _without_data(written) for n, written in record["wrote"].items()}
         lines.append(json.dumps(redactor.value(record), separators=(",", ":")))
     return "\n".join(lines) + "\n"
 

@@ -66,8 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         write_archive(arguments.output, bench.finished())
     kept = "lengths and digests of what was read from it" if arguments.no_data else "what was read from it"
     print(
-        f"{arguments.output}: send this file; it holds, as far as the steps came, the probe's serial number, the"
-        f" device's unique ID and {kept}, but not your name; README.txt in it tells of each file"
+        f"{arguments.output}: send this file; it holds, as far as the steps came, the probe's serial number,"
+        f" the device's unique ID and {kept}, but not your name; README.txt in it tells of each file"
     )
     return bench.exit_code
 

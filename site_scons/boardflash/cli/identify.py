@@ -35,9 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
             f" target supply {probe['supply_mv']} mV"
         )
         device = identify_board(board, loader, link, teller)
-        teller.note(
-            f"simulated board {board.name}: done" if link.simulated else "no flash was erased or written"
-        )
+        done = "no flash was erased or written"
+        teller.note(f"simulated board {board.name}: {done}" if link.simulated else done)
         serial, software, simulated = link.serial, link.software, link.simulated
     if arguments.json is not None:
         report = {
