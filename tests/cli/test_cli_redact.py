@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from boardflash.cli.bench_archive import trace_text
 from boardflash.cli.redact import Redactor, home_folders, user_and_machine
 
 REDACTOR = Redactor(
@@ -57,3 +58,13 @@ def test_this_user_and_home_are_known(monkeypatch: pytest.MonkeyPatch, tmp_path:
     names = user_and_machine()
     assert names["berta"] == names["bert"] == "USER"
     assert str(tmp_path / "berta") in set(home_folders())
+
+
+def test_a_trace_names_nobody_and_loses_half_a_last_line(tmp_path: Path) -> None:
+    head = '{"boardflash_trace":1,"software":"J-Link software V9.24 (/data/ann/libjlinkarm.so)"}\n'
+    said = '{"call":"JLINKARM_OpenEx","args":[],"returns":{"text":"in use by ann"},"t":0.5}\n'
+    (tmp_path / "trace").write_text(head + said + '{"call":"JLINKARM_')
+    assert trace_text(tmp_path / "trace", REDACTOR, no_data=True) == (
+        '{"boardflash_trace":1,"software":"J-Link software V9.24 (~/libjlinkarm.so)"}\n'
+        '{"call":"JLINKARM_OpenEx","args":[],"returns":{"text":"in use by USER"},"t":0.5}\n'
+    )
