@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from boardflash.errors import BoardflashError
+from boardflash.loader.session import LoaderSession
 from boardflash.program.run import FlashOptions
+from cuts import shared_loader
 from devices import INTERNAL, QSPI, Device, device, firmware, noise
 
 DBGMCU_CR = 0xE0042004
@@ -80,3 +82,14 @@ def test_the_core_is_not_asleep_when_they_are_cleared(board: Device) -> None:
     board.sim.dbgmcu.put = noted
     board.flash(IMAGE)
     assert halted == [True]
+
+
+def test_a_second_start_of_the_loader_does_not_take_its_own_bit_for_what_was_there(board: Device) -> None:
+    """Between the two, somebody else's loader was in RAM (docs/your-own-loader.md)."""
+    session = LoaderSession(board.link, shared_loader(), debug_control=DBGMCU_CR)
+    for _ in range(2):
+        session.start(3300)
+    assert bits(board) == DBG_SLEEP
+    board.link.halt()
+    session.restore_debug()
+    assert bits(board) == 0
