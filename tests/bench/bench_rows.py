@@ -1,7 +1,8 @@
 """What the side-by-side measurement found, row by row, each beside its limit.
 
 Start-up and the digest's seconds a byte are boardflash's own, measured on an image of one granule and
-between 2 and 16 MiB unchanged, for each chip; internal flash is digested at the first chip's rate.
+between 2 and 16 MiB unchanged, for each chip under each cost model; internal flash is digested at the first
+chip's rate.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from cases import (
     CHIP_SIZE,
     LARGE,
     MEMORIES,
+    REAL,
     SITUATIONS,
     START_UP_SIZE,
     TOOLS,
@@ -34,7 +36,7 @@ Results = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Row:
-    """One image on one device; what a tool has no result for is left out."""
+    """One image on one device under one cost model; what a tool has no result for is left out."""
 
     case: Case  # boardflash's
     limit: Limit
@@ -49,17 +51,17 @@ class Row:
         return self.seconds[tool] / self.limit.total
 
 
-def digest_rate(results: Results, memory: str, chip: str) -> tuple[float, float]:
+def digest_rate(results: Results, memory: str, chip: str, model: str = REAL) -> tuple[float, float]:
     """Start-up, and seconds a byte: what the unchanged check costs on top. KeyError: not measured."""
 
     def seconds(case: Case) -> float:
         return float(results[case.key]["board_seconds"])
 
     def unchanged(size: int) -> float:
-        return seconds(Case("boardflash", "random", size, "unchanged", "qspi", chip))
+        return seconds(Case("boardflash", "random", size, "unchanged", "qspi", chip, model))
 
     rate = (unchanged(CHIP_SIZE) - unchanged(LARGE)) / (CHIP_SIZE - LARGE)
-    return seconds(start_up_case(memory, chip)) - START_UP_SIZE * rate, rate
+    return seconds(start_up_case(memory, chip, model)) - START_UP_SIZE * rate, rate
 
 
 def limit_of(case: Case, board: Board, start_up: float, rate: float) -> Limit:
@@ -78,24 +80,25 @@ def limit_of(case: Case, board: Board, start_up: float, rate: float) -> Limit:
     return change_limit(board, changes, start_up=start_up, digest_rate=rate)
 
 
-def subjects() -> list[Case]:
+def subjects(model: str = REAL) -> list[Case]:
     """What the tables show, in their order: every case once, whichever tools take it."""
 
     def order(case: Case) -> tuple[int, int, int, str, int]:
         memory, chip = list(MEMORIES).index(case.memory), list(TWINS).index(case.chip)
         return memory, chip, case.size, case.content, SITUATIONS.index(case.situation)
 
-    shown = {case.by("boardflash") for case in all_cases() if case.size != START_UP_SIZE}
+    cases = (case for case in all_cases() if case.model == model)
+    shown = {case.by("boardflash") for case in cases if case.size != START_UP_SIZE}
     return sorted(shown, key=order)
 
 
-def rows(results: Results, board: Board) -> list[Row]:
-    """The rows that have a result and a limit."""
+def rows(results: Results, board: Board, model: str = REAL) -> list[Row]:
+    """The rows that have a result and a limit under this model."""
     found = []
-    for case in subjects():
+    for case in subjects(model):
         ran = {tool: results[case.by(tool).key] for tool in TOOLS if case.by(tool).key in results}
         try:
-            start_up, rate = digest_rate(results, case.memory, case.chip)
+            start_up, rate = digest_rate(results, case.memory, case.chip, model)
         except KeyError:
             continue
         if not ran:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +29,23 @@ CHIP_NAMES = {"n25q128a13": "N25Q128A", "w25q128jv": "W25Q128JV"}
 MEMORIES = {"qspi": ("qspi",), "internal": ("internal",), "both": ("internal", "qspi")}
 
 
+@dataclass(frozen=True)
+class CostModel:
+    """What calls of a probe and accesses to registers cost."""
+
+    faults: Mapping[str, str]
+    """Of the simulated board and its probe, as `--fault` takes them."""
+    peers_charged: bool
+    """Whether pyOCD and OpenOCD pay for opening, connecting and resets as boardflash does (`peers/charged.py`)."""
+
+
+REAL, FLAT = "real", "flat"
+MODELS = {
+    REAL: CostModel({}, peers_charged=True),
+    FLAT: CostModel({"calls": "flat", "register_cycles": "1"}, peers_charged=False),
+}
+
+
 @dataclass(frozen=True, order=True)
 class Case:
     """`size` is of the image in QSPI, or in internal flash alone; with both, FIRMWARE lies there."""
@@ -38,10 +56,16 @@ class Case:
     situation: str
     memory: str = "qspi"
     chip: str = FIRST_CHIP
+    model: str = REAL
+
+    @property
+    def subject(self) -> str:
+        """The key without the model. Results of revisions that had the flat model alone go by it."""
+        return "/".join((self.tool, self.chip, self.memory, self.content, str(self.size), self.situation))
 
     @property
     def key(self) -> str:
-        return "/".join((self.tool, self.chip, self.memory, self.content, str(self.size), self.situation))
+        return f"{self.subject}/{self.model}"
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -61,8 +85,11 @@ class Case:
     def by(self, tool: str) -> Case:
         return replace(self, tool=tool)
 
+    def under(self, model: str) -> Case:
+        return replace(self, model=model)
 
-def start_up_case(memory: str, chip: str) -> Case:
+
+def start_up_case(memory: str, chip: str, model: str = REAL) -> Case:
     """As good as nothing to do, so that what it takes is start-up. With both memories it is the QSPI's."""
     return Case(
         "boardflash",
@@ -71,10 +98,16 @@ def start_up_case(memory: str, chip: str) -> Case:
         "unchanged",
         "internal" if memory == "internal" else "qspi",
         chip,
+        model,
     )
 
 
 def all_cases() -> list[Case]:
+    """Each under both models."""
+    return [case.under(model) for model in MODELS for case in _cases()]
+
+
+def _cases() -> list[Case]:
     """OpenOCD takes the small images alone, and the random ones: it treats all bytes alike."""
     found = [
         Case(tool, content, size, situation)

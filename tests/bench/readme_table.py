@@ -1,4 +1,4 @@
-"""README's own table of the side-by-side measurement: a few of its rows, made of the kept results."""
+"""README's own table of the side-by-side measurement: a few rows of the real model, of the kept results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench_rows import Row
-from cases import CHIP_SIZE, FIRMWARE, FIRST_CHIP, LARGE, SECOND_CHIP, SMALL, TOOLS, Case
+from cases import (
+    CHIP_SIZE,
+    FIRMWARE,
+    FIRST_CHIP,
+    LARGE,
+    SECOND_CHIP,
+    SMALL,
+    TOOLS,
+    TWINS,
+    Case,
+    all_cases,
+    start_up_case,
+)
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 BEGIN, END = "<!-- measured: tests/bench/side_by_side.py -->\n", "<!-- end of measured -->\n"
@@ -21,6 +33,17 @@ SHOWN = (
     Case("boardflash", "random", FIRMWARE, "full", "internal"),
     Case("boardflash", "random", LARGE, "full", "both"),
 )
+
+
+def quoted() -> set[Case]:
+    """The cases that README's table is made of: all tools of its rows, and what their limits stand on."""
+    rows = {case for case in all_cases() if case.by("boardflash") in SHOWN}
+    rates = {
+        Case("boardflash", "random", size, "unchanged", "qspi", chip)
+        for chip in TWINS
+        for size in (LARGE, CHIP_SIZE)
+    }
+    return rows | rates | {start_up_case(case.memory, case.chip) for case in SHOWN}
 
 
 def readme_table(found: Sequence[Row]) -> str:

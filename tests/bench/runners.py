@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cases import FIRST_CHIP, TWINS, Case, device_after, device_before, image_of
+from cases import FIRST_CHIP, MODELS, TWINS, Case, device_after, device_before, image_of
 
 from boardflash.errors import BoardflashError
 from boardflash.program.run import flash
@@ -18,6 +18,7 @@ from boardflash.sim.board import SimulatedBoard
 from boardflash.sim.serve.adiv5 import TRANSFER_CLOCKS
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
+from peers.charged import peer_board
 from peers.openocd_client import run_openocd
 from peers.pyocd_client import PyocdBench
 from rig import Rig
@@ -45,6 +46,7 @@ class Done:
     memories: dict[str, bytes]
     transfers: int = 0
     erased: dict[str, dict[str, int]] | None = None
+    proof_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Result:
     erased: dict[str, dict[str, int]]  # region -> size -> how many; empty where the tool does not tell
     lost_bytes: int  # outside the image, not as they were
     transfers: int  # DAP transfers; 0 where a probe's own protocol hides them
+    proof_seconds: float = 0.0  # of board_seconds: reads on one line, to prove how the chip is read
 
     def record(self) -> dict[str, object]:
         return asdict(self)
@@ -74,7 +77,14 @@ def run(case: Case, tools: Tools) -> Result:
             raise RunFailedError(str(error)) from error
         wall = time.perf_counter() - started
     lost = sum(_lost(case, region, done.memories[region]) for region in case.regions)
-    return Result(round(done.seconds, 6), round(wall, 1), done.erased or {}, lost, done.transfers)
+    return Result(
+        round(done.seconds, 6),
+        round(wall, 1),
+        done.erased or {},
+        lost,
+        done.transfers,
+        round(done.proof_seconds, 6),
+    )
 
 
 def _lost(case: Case, region: str, content: bytes) -> int:
@@ -87,21 +97,21 @@ def _lost(case: Case, region: str, content: bytes) -> int:
     return sum(a != b for a, b in zip(content[size:], wanted[size:], strict=True))
 
 
-def _new_board(case: Case, state: BoardState) -> SimulatedBoard:
-    board = SimulatedBoard(load_twin(TWINS[case.chip]), state)
+def _fill(board: SimulatedBoard, case: Case) -> None:
     for region in case.regions:
         array = board.chip.array if region == "qspi" else board.flash.array
         array[:] = device_before(case, region)
-    return board
 
 
 def _saved_board(case: Case, folder: Path) -> None:
-    board = _new_board(case, BoardState.load(folder, SERIAL))
+    board = SimulatedBoard(load_twin(TWINS[case.chip]), BoardState.load(folder, SERIAL))
+    _fill(board, case)
     board.save()
 
 
 def _boardflash(case: Case, folder: Path, _tools: Tools) -> Done:
-    rig = Rig(folder, board_name=BOARD, twin=TWINS[case.chip], serial=SERIAL)
+    faults = MODELS[case.model].faults
+    rig = Rig(folder, board_name=BOARD, twin=TWINS[case.chip], serial=SERIAL, faults=faults)
     _saved_board(case, folder / "state")
     plan = rig.plan({BASES[region]: image_of(case, region) for region in case.regions})
     with rig.link() as link:
@@ -111,11 +121,21 @@ def _boardflash(case: Case, folder: Path, _tools: Tools) -> Done:
         for region in report.regions
     }
     memories = {region: bytes(rig.memory(region)) for region in case.regions}
-    return Done(link.now(), memories, 0, erased)  # since power-up, opening and closing of the probe included
+    proof = sum(region.proved_s for region in report.regions)
+    return Done(link.now(), memories, 0, erased, proof)  # since power-up; the probe's opening and closing, too
 
 
 def _pyocd(case: Case, folder: Path, tools: Tools) -> Done:
-    bench = PyocdBench(tools.pyocd_python, folder, TWINS[case.chip], SERIAL, tools.flm)
+    model = MODELS[case.model]
+    bench = PyocdBench(
+        tools.pyocd_python,
+        folder,
+        TWINS[case.chip],
+        SERIAL,
+        tools.flm,
+        faults=model.faults,
+        charged=model.peers_charged,
+    )
     _saved_board(case, folder)
     (folder / "image.bin").write_bytes(image_of(case, "qspi"))
     done = bench.load(f"image.bin@{QSPI:#x}")
@@ -128,7 +148,11 @@ def _pyocd(case: Case, folder: Path, tools: Tools) -> Done:
 
 def _openocd(case: Case, folder: Path, _tools: Tools) -> Done:
     """`preverify` skips the write if nothing differs; else it costs more than it saves, and is left out."""
-    board = _new_board(case, BoardState.in_memory())
+    model = MODELS[case.model]
+    board = peer_board(
+        TWINS[case.chip], BoardState.in_memory(), model.faults, charged=model.peers_charged
+    )
+    _fill(board, case)
     path = folder / "image.bin"
     path.write_bytes(image_of(case, "qspi"))
     asked = " preverify" if case.situation == "unchanged" else ""

@@ -1,20 +1,23 @@
 """boardflash, pyOCD and OpenOCD flash the same images on the same simulated board, all on its clock.
 
     python tests/bench/side_by_side.py --all               run everything, from nothing: what is published
-    python tests/bench/side_by_side.py                     run what has no result yet
+    python tests/bench/side_by_side.py                     run what has no result of these sources yet
+    python tests/bench/side_by_side.py --readme            the same, but only what README quotes
     python tests/bench/side_by_side.py --tools boardflash  run one tool anew; the others' results stay
     python tests/bench/side_by_side.py --only w25q128jv    run anew what has this in its name
     python tests/bench/side_by_side.py --render            tables and chart from the kept results
+    python tests/bench/side_by_side.py --compare-with REV  is boardflash slower than in that revision's results?
 
-Results are kept in docs/bench.json; docs/bench.md, which says how each figure is charged, and docs/bench.svg
-are made of them. The file is written at the end, all at once. Take --all in a checkout that nobody edits
-meanwhile: every case compiles the loader from the sources that it finds.
+Results are kept in docs/bench.json; docs/bench.md, which says how each figure is charged, docs/bench.svg and
+README's table are made of them at the end. Each result is kept as soon as it is there, with the name of the
+sources that it is of: a run that was stopped is continued by one without options. OpenOCD comes first, for it
+needs a quiet machine; the writes of 16 MiB come last. With --folder FOLDER all files are there, and README
+stays as it is. Nobody may edit the checkout meanwhile: every case compiles the loader from what it finds.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -22,58 +25,37 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "site_scons"), str(ROOT / "tests"), str(Path(__file__).parent)]
 
 import bench_tables  # noqa: E402
-from cases import TOOLS, Case, all_cases  # noqa: E402
+import compare  # noqa: E402
+from cases import CHIP_SIZE, TOOLS, Case, all_cases  # noqa: E402
+from kept import Kept, sources  # noqa: E402
+from readme_table import quoted  # noqa: E402
 from runners import BOARD, Result, Tools, peer_cache, run  # noqa: E402
 
 from boardflash.description.load import load_board  # noqa: E402
 from boardflash.export.flm import build_flm  # noqa: E402
 from peers.pyocd_client import CannotInstallError, environment  # noqa: E402
 
-RESULTS = ROOT / "docs" / "bench.json"
 WORKERS = 2
 
 
-@dataclass
-class Kept:
-    """What docs/bench.json holds. `one_run`: no result in it is older than the others' run."""
-
-    one_run: bool = True
-    results: dict[str, dict[str, object]] = field(default_factory=dict)
-
-    @classmethod
-    def load(cls, path: Path) -> Kept:
-        if not path.is_file():
-            return cls()
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
-
-    def save(self, path: Path) -> None:
-        known = {case.key for case in all_cases()}
-        results = {
-            key: {name: value for name, value in result.items() if name != "wall_seconds"}
-            for key, result in self.results.items()
-            if key in known
-        }
-        path.parent.mkdir(exist_ok=True)
-        beside = path.with_name(path.name + ".new")
-        record = {"one_run": self.one_run, "results": results}
-        beside.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        beside.replace(path)
-
-
 def weight(case: Case) -> float:
-    """Longest first, so that both workers end together. Seconds, roughly."""
+    """Seconds that a case takes on a quiet machine, roughly."""
     if case.situation == "unchanged":
         per_mib = 1.0 if case.tool == "boardflash" else 6.0
     else:
         per_mib = 14.0 if case.tool == "pyOCD" else 8.0
     return case.size / 2**20 * per_mib * (0.1 if case.situation == "one byte" else 1)
+
+
+def turn(case: Case) -> tuple[bool, float]:
+    """Writes of 16 MiB last, the longest first otherwise, so that both workers end together."""
+    return case.size == CHIP_SIZE and case.situation != "unchanged", -weight(case)
 
 
 def measure(cases: list[Case]) -> Iterator[tuple[Case, Result | Exception]]:
@@ -85,7 +67,7 @@ def measure(cases: list[Case]) -> Iterator[tuple[Case, Result | Exception]]:
             flm, python = build_flm(load_board(BOARD), flm), environment(peer_cache())
         tools = Tools(python, flm)
         alone = [case for case in cases if case.tool == "OpenOCD"]
-        beside = sorted((case for case in cases if case.tool != "OpenOCD"), key=weight, reverse=True)
+        beside = sorted((case for case in cases if case.tool != "OpenOCD"), key=turn)
         for workers, some in ((1, alone), (min(WORKERS, os.cpu_count() or 1), beside)):
             with ProcessPoolExecutor(workers) as pool:
                 running = {pool.submit(run, case, tools): case for case in some}
@@ -98,8 +80,11 @@ def measure(cases: list[Case]) -> Iterator[tuple[Case, Result | Exception]]:
 
 def asked_for(arguments: argparse.Namespace, kept: Kept) -> list[Case]:
     cases = all_cases()
-    if arguments.render:
+    if arguments.render or arguments.compare_with:
         return []
+    if arguments.readme:
+        quotes = quoted()
+        cases = [case for case in cases if case in quotes]
     if arguments.tools:
         cases = [case for case in cases if case.tool in arguments.tools]
     if arguments.only:
@@ -109,7 +94,7 @@ def asked_for(arguments: argparse.Namespace, kept: Kept) -> list[Case]:
                 "no case has that in its name; they are\n" + "\n".join(c.key for c in all_cases())
             )
     if not (arguments.all or arguments.tools or arguments.only):
-        cases = [case for case in cases if case.key not in kept.results]
+        cases = [case for case in cases if not kept.has(case.key)]
     return cases
 
 
@@ -130,6 +115,13 @@ def what_can_run(cases: list[Case]) -> list[Case]:
     return [case for case in cases if case.tool not in missing]
 
 
+def compare_with(revision: str, kept: Kept) -> None:
+    found = compare.compare(kept.results, compare.published(ROOT, revision), load_board(BOARD))
+    print(compare.report(found, revision))
+    if not found or any(row.worse for row in found):
+        raise SystemExit(1)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Flash the same images with three tools.")
     parser.add_argument("--tools", nargs="+", choices=TOOLS, help="measure these anew; the others stay")
@@ -137,28 +129,37 @@ def main(arguments: list[str] | None = None) -> None:
         "--only", nargs="+", metavar="SUBSTRING", help="measure anew what has this in its name"
     )
     parser.add_argument("--all", action="store_true", help="measure everything anew, in one run")
+    parser.add_argument("--readme", action="store_true", help="only what README quotes")
     parser.add_argument("--render", action="store_true", help="measure nothing")
+    parser.add_argument(
+        "--compare-with", metavar="REVISION", help="measure nothing; fail if boardflash is slower than there"
+    )
+    parser.add_argument("--folder", type=Path, default=bench_tables.DOCS, help="of results and tables")
     asked = parser.parse_args(arguments)
-    if asked.all and (asked.tools or asked.only or asked.render):
-        parser.error("--all takes neither --tools nor --only nor --render")
-    kept = Kept() if asked.all else Kept.load(RESULTS)
+    if asked.all and (asked.tools or asked.only or asked.readme or asked.render or asked.compare_with):
+        parser.error("--all takes no other selection")
+    results = asked.folder / "bench.json"
+    kept = Kept() if asked.all else Kept.load(results)
+    if asked.compare_with:
+        compare_with(asked.compare_with, kept)
+        return
     cases = what_can_run(asked_for(asked, kept))
     failed = []
     if cases:
-        kept.one_run = not kept.results.keys() - {case.key for case in cases}
         started = time.perf_counter()
         for case, result in measure(cases):
             if isinstance(result, Exception):
                 failed.append(case)
                 kept.results.pop(case.key, None)
-                print(f"{case.key:55s} failed: {result}", flush=True)
+                print(f"{case.key:60s} failed: {result}", flush=True)
                 continue
-            kept.results[case.key] = result.record()
+            kept.results[case.key] = {**result.record(), "sources": sources()}
+            kept.save(results)
             figures = f"{result.board_seconds:10.3f} s board {result.wall_seconds:7.1f} s wall"
-            print(f"{case.key:55s} {figures}", flush=True)
-        kept.save(RESULTS)
+            print(f"{case.key:60s} {figures}", flush=True)
+        kept.save(results)
         print(f"\n{len(cases)} cases in {(time.perf_counter() - started) / 60:.1f} minutes\n")
-    bench_tables.write(kept.results, load_board(BOARD), one_run=kept.one_run)
+    bench_tables.write(kept.results, load_board(BOARD), asked.folder)
     if failed:
         raise SystemExit("failed, and so without a figure: " + ", ".join(case.key for case in failed))
 

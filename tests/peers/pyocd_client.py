@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,12 +79,25 @@ def environment(cache: Path) -> Path:
 class PyocdBench:
     """One simulated board, kept on disk from one pyOCD run to the next."""
 
-    def __init__(self, python: Path, folder: Path, twin: str, serial: str, flm: Path | None = None) -> None:
+    def __init__(
+        self,
+        python: Path,
+        folder: Path,
+        twin: str,
+        serial: str,
+        flm: Path | None = None,
+        *,
+        faults: Mapping[str, str] | None = None,
+        charged: bool = False,
+    ) -> None:
+        """`charged`: opening, connecting and resets cost what a J-Link's cost (`charged.py`)."""
         self.python = python
         self.folder = folder
         self.twin = twin
         self.serial = serial
         self.flm = flm  # of the QSPI region; without it pyOCD sees the internal flash alone
+        self.faults = dict(faults or {})
+        self.charged = charged
         self._plugin = folder / "plugin"
         self._announce_plugin()
 
@@ -91,7 +105,14 @@ class PyocdBench:
         """`pyocd load` of "file@address" arguments."""
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
-        peer = {"twin": self.twin, "state": str(self.folder), "serial": self.serial, "report": str(report)}
+        peer: dict[str, object] = {
+            "twin": self.twin,
+            "state": str(self.folder),
+            "serial": self.serial,
+            "report": str(report),
+            "faults": self.faults,
+            "charged": self.charged,
+        }
         if self.flm is not None:
             peer["flm"] = str(self.flm)
         path = os.pathsep.join(map(str, (self._plugin, ROOT / "site_scons", ROOT / "tests")))

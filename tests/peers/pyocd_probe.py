@@ -2,8 +2,9 @@
 
 pyOCD finds it as a plug-in (entry point group `pyocd.probe`); see pyocd_client.py for how that is arranged.
 The environment names the board: BOARDFLASH_PEER is JSON with `twin`, `state` (folder), `serial` and
-`report`, the file that receives the transfer counts when pyOCD lets go. Runs in pyOCD's own virtual
-environment, on the plain `Target`: nothing of J-Link lies between.
+`report`, the file that receives the transfer counts when pyOCD lets go; perhaps `faults` of the board by name,
+and `charged`: opening, connecting and resets cost what a J-Link's cost (`charged.py`). Runs in pyOCD's own
+virtual environment, on the plain `Target`: nothing of J-Link lies between.
 
 A probe on USB answers a blocking request in about a millisecond (a full-speed frame); that is charged, and
 46 clocks for each word.
@@ -22,10 +23,9 @@ from pyocd.core import exceptions  # type: ignore[import-not-found]
 from pyocd.core.plugin import Plugin  # type: ignore[import-not-found]
 from pyocd.probe.debug_probe import DebugProbe  # type: ignore[import-not-found]
 
-from boardflash.sim.board import SimulatedBoard
 from boardflash.sim.serve.adiv5 import DP, SWD_DPIDR, TRANSFER_CLOCKS, DebugPort, Fault
 from boardflash.sim.state import BoardState
-from boardflash.sim.twin import load_twin
+from peers.charged import peer_board
 
 ROUND_TRIP_S = 0.001
 DEFAULT_CLOCK_HZ = 1_000_000  # pyOCD's own default; it sets the one it wants
@@ -39,7 +39,8 @@ class Bench:
         self.serial: str = settings["serial"]
         self.report = Path(settings["report"])
         state = BoardState.load(Path(settings["state"]), self.serial)
-        self.board = SimulatedBoard(load_twin(settings["twin"]), state)
+        faults, charged = settings.get("faults", {}), settings.get("charged", False)
+        self.board = peer_board(settings["twin"], state, faults, charged=charged)
         self.port = DebugPort(self.board, dpidr=SWD_DPIDR, clock_hz=DEFAULT_CLOCK_HZ)
 
     def leave(self) -> None:
