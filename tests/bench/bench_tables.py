@@ -30,8 +30,8 @@ HEADS = (
 )
 SAME_SOURCES = "All rows were measured with the same sources."
 OTHER_SOURCES = (
-    "The rows were not all measured with the same sources: {many} of {all} results are of other sources than the\n"
-    "rest. `--all` measures all of them anew."
+    "The rows were not all measured with the same sources: {many} of {all} results are of other sources\n"
+    "than the rest. `--all` measures all of them anew."
 )
 UNMEASURED = "(not measured yet)"
 
@@ -46,7 +46,9 @@ class Both:
 
 
 def both_models(results: Results, board: Board) -> list[Both]:
-    real, flat = ({row.case.under(REAL): row for row in rows(results, board, model)} for model in (REAL, FLAT))
+    real, flat = (
+        {row.case.under(REAL): row for row in rows(results, board, model)} for model in (REAL, FLAT)
+    )
     cases = (case for case in subjects() if case in real or case in flat)
     return [Both(case, real.get(case), flat.get(case)) for case in cases]
 

@@ -36,7 +36,7 @@ class CostModel:
     faults: Mapping[str, str]
     """Of the simulated board and its probe, as `--fault` takes them."""
     peers_charged: bool
-    """Whether pyOCD and OpenOCD pay for opening, connecting and resets as boardflash does (`peers/charged.py`)."""
+    """Whether pyOCD and OpenOCD pay for opening, connecting and resets, too (`peers/charged.py`)."""
 
 
 REAL, FLAT = "real", "flat"

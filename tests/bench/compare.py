@@ -93,5 +93,7 @@ def report(found: Sequence[Compared], revision: str) -> str:
         )
     worse = sum(row.worse for row in found)
     missing = len(subjects(FLAT)) - len(found)
-    lines.append(f"{worse} of {len(found)} rows are worse than allowed; {missing} rows have no figure to compare")
+    lines.append(
+        f"{worse} of {len(found)} rows are worse than allowed; {missing} rows have no figure to compare"
+    )
     return "\n".join(lines)

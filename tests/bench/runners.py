@@ -122,7 +122,9 @@ def _boardflash(case: Case, folder: Path, _tools: Tools) -> Done:
     }
     memories = {region: bytes(rig.memory(region)) for region in case.regions}
     proof = sum(region.proved_s for region in report.regions)
-    return Done(link.now(), memories, 0, erased, proof)  # since power-up; the probe's opening and closing, too
+    return Done(
+        link.now(), memories, 0, erased, proof
+    )  # since power-up; the probe's opening and closing, too
 
 
 def _pyocd(case: Case, folder: Path, tools: Tools) -> Done:
@@ -149,9 +151,7 @@ def _pyocd(case: Case, folder: Path, tools: Tools) -> Done:
 def _openocd(case: Case, folder: Path, _tools: Tools) -> Done:
     """`preverify` skips the write if nothing differs; else it costs more than it saves, and is left out."""
     model = MODELS[case.model]
-    board = peer_board(
-        TWINS[case.chip], BoardState.in_memory(), model.faults, charged=model.peers_charged
-    )
+    board = peer_board(TWINS[case.chip], BoardState.in_memory(), model.faults, charged=model.peers_charged)
     _fill(board, case)
     path = folder / "image.bin"
     path.write_bytes(image_of(case, "qspi"))

@@ -6,7 +6,7 @@
     python tests/bench/side_by_side.py --tools boardflash  run one tool anew; the others' results stay
     python tests/bench/side_by_side.py --only w25q128jv    run anew what has this in its name
     python tests/bench/side_by_side.py --render            tables and chart from the kept results
-    python tests/bench/side_by_side.py --compare-with REV  is boardflash slower than in that revision's results?
+    python tests/bench/side_by_side.py --compare-with REV  is boardflash slower than that revision's results?
 
 Results are kept in docs/bench.json; docs/bench.md, which says how each figure is charged, docs/bench.svg and
 README's table are made of them at the end. Each result is kept as soon as it is there, with the name of the

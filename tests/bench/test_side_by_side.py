@@ -172,7 +172,8 @@ def test_models_differ_in_calls_and_in_registers() -> None:
 def test_peers_pay_for_opening_connecting_and_each_reset() -> None:
     costs = CALL_COSTS["real"]
     charged, free = (
-        peer_board("stm32f746g-disco", BoardState.in_memory(), {}, charged=charged) for charged in (True, False)
+        peer_board("stm32f746g-disco", BoardState.in_memory(), {}, charged=charged)
+        for charged in (True, False)
     )
     opened = (costs.open_us + costs.connect_us) * PS_PER_US
     assert isinstance(charged, ChargedBoard)
@@ -296,7 +297,7 @@ def test_results_of_before_the_models_are_of_the_flat_one(tmp_path: Path) -> Non
         old.under(FLAT).key: {"board_seconds": 2.6},
         new.key: {"board_seconds": 3.5},
     }
-    with pytest.raises(SystemExit, match="no results of v0: .*v0"):
+    with pytest.raises(SystemExit, match=r"no results of v0: .*v0"):
         compare.published(tmp_path, "v0")
 
 

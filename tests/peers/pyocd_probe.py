@@ -2,9 +2,9 @@
 
 pyOCD finds it as a plug-in (entry point group `pyocd.probe`); see pyocd_client.py for how that is arranged.
 The environment names the board: BOARDFLASH_PEER is JSON with `twin`, `state` (folder), `serial` and
-`report`, the file that receives the transfer counts when pyOCD lets go; perhaps `faults` of the board by name,
-and `charged`: opening, connecting and resets cost what a J-Link's cost (`charged.py`). Runs in pyOCD's own
-virtual environment, on the plain `Target`: nothing of J-Link lies between.
+`report`, the file that receives the transfer counts when pyOCD lets go; perhaps `faults` of the board by
+name, and `charged`: opening, connecting and resets cost what a J-Link's cost (`charged.py`). Runs in pyOCD's
+own virtual environment, on the plain `Target`: nothing of J-Link lies between.
 
 A probe on USB answers a blocking request in about a millisecond (a full-speed frame); that is charged, and
 46 clocks for each word.
