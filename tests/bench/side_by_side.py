@@ -80,7 +80,7 @@ def measure(cases: list[Case]) -> Iterator[tuple[Case, Result | Exception]]:
 
 def asked_for(arguments: argparse.Namespace, kept: Kept) -> list[Case]:
     cases = all_cases()
-    if arguments.render or arguments.compare_with:
+    if arguments.render:
         return []
     if arguments.readme:
         quotes = quoted()

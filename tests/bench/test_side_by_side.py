@@ -325,6 +325,17 @@ def test_a_folder_of_ones_own_leaves_readme_alone(tmp_path: Path, monkeypatch: p
     assert {path.name for path in tmp_path.iterdir()} == {"bench.json", "bench.md", "bench.svg"}
 
 
+def test_what_is_written_to_readme_and_chart_is_of_the_real_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Row]
+) -> None:
+    written: list[Row] = []
+    monkeypatch.setattr(bench_tables, "DOCS", tmp_path)
+    monkeypatch.setattr(bench_tables, "put_into_readme", written.extend)
+    bench_tables.write(made_up(), board, tmp_path)
+    assert written == found
+    assert (tmp_path / "bench.svg").read_text() == chart(bars(found))
+
+
 def test_readme_shows_what_was_measured() -> None:
     """Its table is made of docs/bench.json; nobody types a figure."""
     results = json.loads((ROOT / "docs" / "bench.json").read_text(encoding="utf-8"))["results"]

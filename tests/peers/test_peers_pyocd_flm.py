@@ -10,6 +10,7 @@ import pytest
 from boardflash.description.load import load_board
 from boardflash.export.flm import build_flm
 from boardflash.sim.board import SimulatedBoard
+from boardflash.sim.jlink_wire import CALL_COSTS
 from boardflash.sim.state import BoardState
 from boardflash.sim.twin import load_twin
 from peers.images import assets
@@ -46,6 +47,22 @@ def runs(bench: PyocdBench) -> list[PyocdRun]:
         (bench.folder / "image.bin").write_bytes(content)
         done.append(bench.load(f"image.bin@{WINDOW:#x}"))
     return done
+
+
+def test_a_charged_run_pays_for_opening_connecting_and_its_two_resets(
+    python: Path, flm: Path, tmp_path: Path
+) -> None:
+    """With nothing to do but look; `docs/bench.md` names the number of resets."""
+    (tmp_path / "image.bin").write_bytes(b"\xff" * 4096)  # what a blank chip holds
+    seconds = []
+    for charged in (False, True):
+        bench = PyocdBench(python, tmp_path, "stm32f746g-disco", "charged", flm, charged=charged)
+        done = bench.load(f"image.bin@{WINDOW:#x}")
+        assert done.returncode == 0, done.output
+        seconds.append(done.counts["board_seconds"])
+    costs = CALL_COSTS["real"]
+    paid = (costs.open_us + costs.connect_us + 2 * costs.reset_us) / 1e6
+    assert seconds[1] - seconds[0] == pytest.approx(paid, abs=1e-3)
 
 
 def written(run: PyocdRun) -> tuple[int, int]:
