@@ -121,7 +121,10 @@ def test_a_bit_that_does_not_clear_is_found_and_named(rig: Rig) -> None:
     with pytest.raises(BoardflashError) as caught:
         rig.flash({QSPI: bytes(16 * KIB)})
     assert caught.value.code in (ExitCode.VERIFY_FAILED, ExitCode.DEVICE_FAILED)
-    assert caught.value.where == "stm32f746g-disco: qspi 0x90002000"
+    assert caught.value.where == "stm32f746g-disco: qspi 0x90002008"
+    assert "one line it reads 08 00 00 00 00 00 00 00 ... instead of 00 00 00 00 00 00 00 00 ...:" in str(
+        caught.value
+    )
 
 
 def test_an_erase_that_fails_is_told_with_address_limit_and_registers(rig: Rig) -> None:
