@@ -1,9 +1,14 @@
-"""What the image does not cover and an erase would lose: read, put on disk, and put back."""
+"""What the image does not cover and an erase would lose: read, put on disk, and put back.
+
+A fast blank check in the chip's read mode says what has to cross the link. Nothing of it is believed: what it
+calls blank is checked once more, what it calls written is read, and both on one line and in the read mode.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from boardflash.errors import BoardflashError, ExitCode
 from boardflash.image.model import ERASED
 from boardflash.loader.protocol import Operation, Way
 from boardflash.loader.session import LoaderSession
@@ -14,6 +19,7 @@ from boardflash.program.survey import BYTES_PER_SECOND_AT_LEAST
 from boardflash.program.work import Unit
 
 BLANK_CHECK_PIECE = 256
+BLANK_PROOF_PIECE = 16 * 1024
 READ_CHUNK = 64 * 1024
 READ_LIMIT_S = 5.0
 READ_BYTES_PER_SECOND = 20e6
@@ -35,6 +41,7 @@ class Neighbours:
         self._report = report
         self._kept: dict[int, list[Preserved]] = {}
         self._written: dict[int, list[tuple[int, int]]] = {}  # not blank, by unit
+        self._unproved: dict[int, list[tuple[int, int]]] = {}  # blank, as the read mode has it
         self._unchecked = 0
         self._unread = 0
 
@@ -57,9 +64,12 @@ class Neighbours:
             for address, size in self._written.get(unit.address, ())
             for at in range(address, address + size, read_bytes)
         ]
-        self._unread += len(wanted)
+        blank = [stretch for unit in units for stretch in self._unproved.pop(unit.address, ())]
+        self._unread += len(wanted) + len(blank)
         for unit, address, size in wanted:
             yield self._read(unit, address, size)
+        for address, size in blank:
+            yield self._blank_proof(address, size)
 
     def all_checked(self) -> bool:
         return self._unchecked == 0
@@ -101,9 +111,8 @@ class Neighbours:
             address,
             size,
             argument=BLANK_CHECK_PIECE,
-            way=self._way,
             space=count,
-            expected_s=self._seconds(size),
+            expected_s=size / READ_BYTES_PER_SECOND,
             limit_s=READ_LIMIT_S + size / BYTES_PER_SECOND_AT_LEAST,
             filled=filled,
         )
@@ -122,9 +131,38 @@ class Neighbours:
             if flags[index]:
                 blank = Preserved(at, bytes([ERASED]) * (end - at), self._read_by)
                 self._kept.setdefault(unit.address, []).append(blank)
+                if self._way == Way.BOTH:
+                    self._unproved.setdefault(unit.address, []).append((at, end - at))
             else:
                 self._written.setdefault(unit.address, []).append((at, end - at))
             at, index = end, alike
+
+    def _blank_proof(self, address: int, size: int) -> Step:
+        """Fails on the target where one line reads other bytes than the mode, which has read FFh here."""
+        count = -(-(address % BLANK_PROOF_PIECE + size) // BLANK_PROOF_PIECE)
+
+        def filled(buffer: int) -> None:
+            flags = self._session.link.read_memory(buffer, -(-count // 4) * 4)[:count]
+            if not all(flags):
+                raise BoardflashError(
+                    f"{size} bytes read blank and then not: the chip or its supply is not stable; nothing of"
+                    " this unit was changed",
+                    where=f"{self._report.name} {address:#010x}",
+                    code=ExitCode.DEVICE_FAILED,
+                )
+            self._unread -= 1
+
+        return Step(
+            Operation.BLANK_CHECK,
+            address,
+            size,
+            argument=BLANK_PROOF_PIECE,
+            way=self._way,
+            space=count,
+            expected_s=self._seconds(size),
+            limit_s=READ_LIMIT_S + size / BYTES_PER_SECOND_AT_LEAST,
+            filled=filled,
+        )
 
     def _read(self, unit: Unit, address: int, size: int) -> Step:
         def filled(buffer: int) -> None:
