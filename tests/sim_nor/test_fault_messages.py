@@ -148,7 +148,7 @@ def test_a_mistyped_fault_is_refused_with_what_there_is(name: str, value: str, m
 def test_an_unknown_fault_is_answered_with_all_that_there_are() -> None:
     with pytest.raises(BoardflashError) as caught:
         with_faults(load_twin("stm32f746g-disco-c03"), {"gremlins": ""})
-    known = [*WIRE, *OPTION_NAMES, *TWIN, "option_bytes.NAME", "wiring.NAME"]
+    known = [*WIRE, "calls", *OPTION_NAMES, *TWIN, "option_bytes.NAME", "wiring.NAME"]
     assert str(caught.value) == f"--fault gremlins: no such fault; there are {', '.join(known)}"
     assert {"quad_enable_stuck", "start", "unplug_at_call"} <= set(known)
 
