@@ -190,11 +190,10 @@ def _region_lines(verb: str, region: RegionReport) -> list[str]:
             f" {reason} is the limit; {region.bytes_sent:,} bytes sent{copied}"
         )
     if region.spots:
-        blank = "" if region.spots_counted else ", the chip is blank there"
         trial = f"; {region.trial_bytes} bytes programmed first and read back" if region.trial_bytes else ""
         out.append(
-            f"{region.name}: read mode compared with one line at {region.spots} spots, {region.spots_counted}"
-            f" of them tell{blank}: the same; {region.proved_s:.3f} s with what is preserved{trial}"
+            f"{region.name}: read mode equals one line at {region.spots} spots, {region.spots_counted} of them"
+            f" not blank; {region.proved_s:.3f} s, preserved bytes included{trial}"
         )
     if region.bytes_preserved:
         out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
