@@ -192,8 +192,8 @@ def _region_lines(verb: str, region: RegionReport) -> list[str]:
     if region.spots:
         trial = f"; {region.trial_bytes} bytes programmed first and read back" if region.trial_bytes else ""
         out.append(
-            f"{region.name}: read mode equals one line at {region.spots} spots, {region.spots_counted} of them"
-            f" not blank; {region.proved_s:.3f} s, preserved bytes included{trial}"
+            f"{region.name}: read mode equals one line at {region.spots} spots, {region.spots_counted} of"
+            f" them not blank; {region.proved_s:.3f} s, preserved bytes included{trial}"
         )
     if region.bytes_preserved:
         out.append(f"{region.name}: preserved {region.bytes_preserved:,} bytes outside the image")
