@@ -154,4 +154,4 @@ def test_the_spare_time_is_more_than_the_oscillator_may_be_fast(name: str) -> No
 def test_an_oscillator_beyond_its_data_sheet_is_refused(value: str) -> None:
     with pytest.raises(BoardflashError) as caught:
         with_faults(load_twin(DISCO), {"hsi_ppm": value})
-    assert str(caught.value) == f"{DISCO}: hsi_ppm: {value} is no whole number from -80000 to 45000"
+    assert str(caught.value) == f"--fault hsi_ppm={value}: expected a whole number from -80000 to 45000"
