@@ -284,10 +284,10 @@ class Lane:
             yield from self.first.after_erase(unit)
         task = self._task(unit)
         yield from self.first.first_page(task, self._changes.page)
-        yield from self._changes.program(self.first.rest(task))
-        yield Wait()
-        yield Mark(inside=False)
+        rest = self.first.rest(task)
         self.first.settle()
+        yield from self._changes.program(rest)
+        yield Mark(inside=False)
 
     def _unprotect(self) -> Iterator[Item]:
         """Block protection is lifted when the chip is proved and is going to be changed, not before."""
