@@ -159,5 +159,5 @@ def test_a_stuck_bit_is_found_by_the_digest_and_keeps_the_boot_unit_unwritten(ri
     with pytest.raises(BoardflashError) as caught:
         rig.flash(content)
     assert caught.value.code == ExitCode.VERIFY_FAILED
-    assert caught.value.where == "stm32f746g-disco: qspi 0x90001000"
+    assert caught.value.where == "stm32f746g-disco: qspi 0x90001004"
     assert rig.memory("internal")[:8] == b"\xff" * 8
