@@ -123,4 +123,4 @@ def test_onto_a_blank_chip_it_is_the_link_that_never_stands_still(
     first = work.started_ps[1] / PS
     last = max(when + took for when, took in moments if took > 100 * WORD_S and when > first)
     used = sum(took for when, took in moments if first <= when < last)
-    assert used / (last - first) > 0.97  # the rest is the latency of the calls
+    assert used / (last - first) > 0.96  # the rest is the latency of the calls
