@@ -16,7 +16,7 @@ from boardflash.errors import BoardflashError, ExitCode
 from boardflash.program.report import DeviceIdentity, FlashReport, RegionReport
 
 UID = "00112233445566778899aabb"
-DEVICE = DeviceIdentity("STM32F746NG", 0x449, UID, 1024, "EF 40 18 00 00 00", "w25q128jv", ())
+DEVICE = DeviceIdentity("STM32F746NG", 0x449, UID, 1024, "EF 40 18 00 00 00", "w25q128jv", (), ())
 
 
 @dataclass
