@@ -211,10 +211,10 @@ static enum progress begin_scan(struct job *job)
 /* A block is read both ways, then taken from memory by the scan of the command. */
 static enum progress poll_both(struct job *job)
 {
-	uint32_t block[WAYS_BLOCK / sizeof(uint32_t)];
+	static uint32_t block[WAYS_BLOCK / sizeof(uint32_t)];
 	uint32_t offset = job->address + done - QSPI_WINDOW;
-	uint32_t length = scan_block(&scan, job);
-	uint32_t same_to = ways_compare(offset, (uint8_t *)block, length);
+	uint32_t length = scan_block(&scan, job, WAYS_BLOCK);
+	uint32_t same_to = ways_compare(offset, block, length);
 	enum progress progress;
 
 	if (controller_failed()) {

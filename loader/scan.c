@@ -206,9 +206,11 @@ static enum progress blank_step(struct scan *scan, struct job *job)
 	return progress;
 }
 
-uint32_t scan_block(const struct scan *scan, const struct job *job)
+uint32_t scan_block(const struct scan *scan, const struct job *job, uint32_t most)
 {
-	return smaller((job->operation == OP_BLANK_CHECK) ? scan->piece_left : scan->left, BLAKE2S_BLOCK);
+	uint32_t left = (job->operation == OP_BLANK_CHECK) ? scan->piece_left : scan->left;
+
+	return smaller(left, smaller(most, step_blocks * BLAKE2S_BLOCK));
 }
 
 enum progress scan_take(struct scan *scan, struct job *job, const uint8_t *bytes, uint32_t length)

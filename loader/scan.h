@@ -29,8 +29,10 @@ void scan_take_turns(bool often);
 /* A short step, so that the other region is served in between. */
 enum progress scan_step(struct scan *scan, struct job *job);
 
-/* OP_BLANK_CHECK and OP_READ of bytes that somebody else fetches: how many come next (BLAKE2S_BLOCK at most), and they. */
-uint32_t scan_block(const struct scan *scan, const struct job *job);
+/* OP_BLANK_CHECK and OP_READ of bytes that somebody else fetches: how many come next (`most` at most, fewer if the other
+ * region wants its turns), and they.
+ */
+uint32_t scan_block(const struct scan *scan, const struct job *job, uint32_t most);
 enum progress scan_take(struct scan *scan, struct job *job, const uint8_t *bytes, uint32_t length);
 
 bool scan_is_blank(const uint8_t *bytes, uint32_t length);

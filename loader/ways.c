@@ -78,23 +78,28 @@ static void read_way(enum way wanted, uint32_t offset, uint8_t *block, uint32_t 
 	controller_read(ways_read_form(), offset, block, length);
 }
 
-static uint32_t first_difference(const uint8_t *a, const uint8_t *b, uint32_t length)
+static uint32_t first_difference(const uint32_t *a, const uint32_t *b, uint32_t length)
 {
-	uint32_t at = 0;
+	uint32_t word = 0;
+	uint32_t at;
 
-	while (at < length && a[at] == b[at]) {
+	while (word < length / sizeof(uint32_t) && a[word] == b[word]) {
+		word++;
+	}
+	at = word * sizeof(uint32_t);
+	while (at < length && ((const uint8_t *)a)[at] == ((const uint8_t *)b)[at]) {
 		at++;
 	}
 	return at;
 }
 
-uint32_t ways_compare(uint32_t offset, uint8_t *block, uint32_t length)
+uint32_t ways_compare(uint32_t offset, uint32_t *block, uint32_t length)
 {
-	uint32_t mode[WAYS_BLOCK / sizeof(uint32_t)];
+	static uint32_t mode[WAYS_BLOCK / sizeof(uint32_t)];
 
-	read_way(WAY_ONE_LINE, offset, block, length);
+	read_way(WAY_ONE_LINE, offset, (uint8_t *)block, length);
 	read_way(WAY_MODE, offset, (uint8_t *)mode, length);
-	return offset + first_difference(block, (const uint8_t *)mode, length);
+	return offset + first_difference(block, mode, length);
 }
 
 /* Only zeros or only ones: they come back from lines that nobody drives, too. */
@@ -118,7 +123,7 @@ static uint32_t hash_of(const uint32_t *words)
 	return hash << SPOT_HASH_SHIFT;
 }
 
-static bool width_is_right(uint32_t offset, const uint8_t *one)
+static bool width_is_right(uint32_t offset, const uint32_t *one)
 {
 	uint32_t three[SPOT_SIZE / sizeof(uint32_t)];
 
@@ -127,13 +132,13 @@ static bool width_is_right(uint32_t offset, const uint8_t *one)
 	}
 	read_way(WAY_THREE, offset, (uint8_t *)three, SPOT_SIZE);
 	width_proofs++;
-	return first_difference((const uint8_t *)three, one, SPOT_SIZE) == SPOT_SIZE;
+	return first_difference(three, one, SPOT_SIZE) == SPOT_SIZE;
 }
 
 uint32_t ways_prove(uint32_t offset)
 {
 	uint32_t one[SPOT_SIZE / sizeof(uint32_t)];
-	uint32_t differs = ways_compare(offset, (uint8_t *)one, SPOT_SIZE);
+	uint32_t differs = ways_compare(offset, one, SPOT_SIZE);
 	uint32_t hash = hash_of(one);
 
 	if (differs != offset + SPOT_SIZE) {
@@ -142,5 +147,5 @@ uint32_t ways_prove(uint32_t offset)
 	if (tells_nothing(one)) {
 		return hash | SPOT_BLANK;
 	}
-	return hash | (width_is_right(offset, (const uint8_t *)one) ? SPOT_PROVED : SPOT_WIDTH);
+	return hash | (width_is_right(offset, one) ? SPOT_PROVED : SPOT_WIDTH);
 }
