@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from boardflash.description.model import Board, Chip, Region
 from boardflash.image.model import ERASED, Piece, RegionImage, digest_of
 from boardflash.loader.protocol import REGION_NUMBERS, Operation
+from boardflash.plan.difference import GranuleDifference, Reason
 from boardflash.program.chunks import CHUNK_MIN, RAW_CHUNK, ChunkSizes, joined, packed, stretches
 from boardflash.program.journal import Preserved
 from boardflash.program.progress import Progress
@@ -85,6 +87,8 @@ class Changes:
         self._sources: dict[bytes, int] = {}  # digest -> a granule of the device that holds such bytes
         self._holds: dict[int, bytes] = {}  # the same, from the granule's address
         self._brought: dict[int, tuple[Step, bytes]] = {}  # `ahead` of the plan, by address
+        self._link_decides = device_us < self.costs.link_us_per_byte
+        self._blank: set[int] = set()  # granules that are going to be programmed, and need no erase
 
     def plan(self, units: Sequence[Unit], image: RegionImage) -> None:
         """These units are going to be changed."""
@@ -101,6 +105,10 @@ class Changes:
         for (address, size), digest in digests.items():
             if size == self._region.granule and self._sources.setdefault(digest, address) == address:
                 self._holds[address] = digest
+
+    def expect(self, differences: Sequence[GranuleDifference]) -> None:
+        """These granules are going to be changed, unless something speaks against it."""
+        self._blank = {d.address for d in differences if d.reason == Reason.BLANK}
 
     def erase(self, unit: Unit) -> Step:
         self._forget(unit.address, unit.size)
@@ -155,6 +163,7 @@ class Changes:
     def _send(self, address: int, data: bytes) -> Iterator[tuple[Step, int]]:
         while (step := self._brought.get(address)) is not None and data.startswith(step[1]):
             # Its data may be on the target already.
+            self._sizes.sent(len(step[1]))
             yield step[0], len(step[1])
             address, data = address + len(step[1]), data[len(step[1]) :]
         for at, length in stretches(address, data, self.costs.page_size, self._sizes.next):
@@ -186,7 +195,11 @@ class Changes:
                     return  # so little is sent in no time, and in longer pieces
                 self._brought[address] = (step, data)
                 seconds = len(step.upload) * self.costs.link_us_per_byte / 1e6 + CALL_S
-                yield Load(step, seconds)
+                yield Load(step, seconds, partial(self._waits_for_link, address))
+
+    def _waits_for_link(self, address: int) -> bool:
+        first = address - (address - self._region.base) % self._region.granule
+        return self._link_decides and first in self._blank
 
     def _learn(self, writes: Parts) -> None:
         """What has been programmed can be copied from then on: the commands of a region are done in order."""

@@ -155,6 +155,7 @@ class Lane:
 
     def _decide(self) -> Iterator[Item]:
         differences = compare(self.image, self.region.granule, self._digests)
+        self._changes.expect(differences)
         if self.prover is not None and (differences or self._options.force):
             yield from self.prover.steps()
         self.report.granules_differing = len(differences)
@@ -227,16 +228,8 @@ class Lane:
         units = list(work.units)
         yield from self._change_first(units)
         crowded = [unit for unit in units if unit.outside]
-        asked = False
-        for unit in units:
-            if not unit.outside:
-                yield from self._change_unit(unit)
-                if crowded and not asked:
-                    # While the next units are erased, the neighbours cross the link.
-                    asked = True
-                    yield Wait(self._neighbours.all_checked)
-                    yield from self._neighbours.reads(crowded, self._read_bytes())
-        yield from self._keep(crowded, asked=asked)
+        yield from self._change_beside([unit for unit in units if not unit.outside], crowded)
+        yield from self._keep(crowded, asked=True)
         for unit in crowded:
             yield from self._change_unit(unit)
         if guard:
@@ -247,6 +240,24 @@ class Lane:
             self._progress.phase("verify", 0)
         yield from self._verify([self._task(unit) for unit in work.units], boots=False)
         self._settle(work.units)
+
+    def _change_beside(self, units: Sequence[Unit], crowded: Sequence[Unit]) -> Iterator[Item]:
+        """Units without neighbours first. What the crowded ones have is read as soon as it is known where,
+        behind the first unit at the latest: it crosses the link while the next are erased and programmed."""
+        asked = not crowded
+        for unit in units:
+            for item in self._change_unit(unit):
+                yield item
+                if not asked and self._neighbours.all_checked():
+                    asked = True
+                    yield from self._neighbours.reads(crowded, self._read_bytes())
+            if not asked:
+                asked = True
+                yield Wait(self._neighbours.all_checked)
+                yield from self._neighbours.reads(crowded, self._read_bytes())
+        if not asked:
+            yield Wait(self._neighbours.all_checked)
+            yield from self._neighbours.reads(crowded, self._read_bytes())
 
     def _read_bytes(self) -> int:
         return min(READ_CHUNK, self._session.pump.chunk_bytes(self.number))

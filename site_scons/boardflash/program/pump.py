@@ -234,9 +234,11 @@ class Pump:
 
     def _bring_spare(self, seconds: float) -> bool:
         """Use the time in which the device only looks at itself; False where there is too little of it."""
-        if self._changing or self._next_spare is None or self._next_spare[1].seconds > seconds:
+        if self._changing or self._next_spare is None:
             return False
         region, load = self._next_spare
+        if load.seconds > seconds and not load.wanted():
+            return False
         brought = self._bring(region, load.step)
         self._next_spare = next(self._spare, None) if brought else None
         return brought

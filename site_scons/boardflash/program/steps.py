@@ -29,6 +29,7 @@ class Load:
 
     step: Step
     seconds: float = 0.0  # that it takes on the link
+    wanted: Callable[[], bool] = lambda: False  # whatever else happens, and the link is what decides
 
 
 @dataclass(frozen=True)
