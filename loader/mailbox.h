@@ -9,6 +9,7 @@
  * count + 1. A failed command stops its ring: `error` is set, `completed` stays on the failed command, and nothing more
  * of that ring is taken until the host writes `acknowledge` = 1 (which drops all that was submitted: every ticket,
  * completed and error become 0).
+ * Before it is ready the loader digests its own code, so that the host need not read it back.
  * Data lives in buffers that the host alone hands out, between `buffers_base` and `buffers_end`.
  *
  * site_scons/boardflash/loader/protocol.py states the same layout; a test compares them.
@@ -19,7 +20,7 @@
 #include <stdint.h>
 
 #define MAILBOX_MAGIC    0x4D4C4642u /* "BFLM" */
-#define MAILBOX_VERSION  3u
+#define MAILBOX_VERSION  4u
 #define MAILBOX_SLOTS    12u
 #define MAILBOX_REGIONS  2u /* 0 internal, 1 qspi */
 
@@ -161,6 +162,7 @@ struct mailbox_head {
 
 struct mailbox {
     struct mailbox_head head;
+    uint32_t image_digest[4];              /* BLAKE2s-128 of the one piece that the code in RAM is; read with the head */
     uint32_t worked_us[MAILBOX_REGIONS];   /* the memory was being erased and programmed, */
     uint32_t starved_us[MAILBOX_REGIONS];  /* and stood still in between, for want of the next command */
     uint32_t proved_us[MAILBOX_REGIONS];   /* was read in two ways, to prove the one */

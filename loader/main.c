@@ -3,6 +3,7 @@
 #include "mailbox.h"
 #include "region.h"
 #include "scan.h"
+#include "stream.h"
 #include "time.h"
 
 #define REGION_INTERNAL 0u
@@ -11,6 +12,8 @@
 extern volatile struct mailbox bf_mailbox;
 extern uint32_t bf_buffers_start[];
 extern uint32_t bf_buffers_end[];
+extern uint32_t bf_image_start[];
+extern uint32_t bf_image_end[];
 
 struct ring {
 	bool active;
@@ -184,6 +187,27 @@ static void idle(void)
 	}
 }
 
+/* OP_DIGEST of the code itself: what has arrived in RAM. The list, of one digest, lies where the digest of it goes. */
+static void digest_image(void)
+{
+	static struct scan scan;
+	struct job *job = &rings[REGION_INTERNAL].job;
+
+	job->operation = OP_DIGEST;
+	job->address = (uint32_t)(uintptr_t)bf_image_start;
+	job->length = (uint32_t)((uintptr_t)bf_image_end - (uintptr_t)bf_image_start);
+	job->argument = job->address + job->length; /* no multiple of it lies inside: one piece */
+	job->buffer = (uint8_t *)(uintptr_t)bf_mailbox.image_digest;
+	scan_take_turns(false);
+	stream_from_memory(&scan.source, job->address);
+	scan_begin(&scan, job);
+	while (scan_step(&scan, job) != PROGRESS_DONE) {
+	}
+	for (uint32_t i = 0; i < sizeof(job->detail) / sizeof(job->detail[0]); i++) {
+		bf_mailbox.image_digest[i] = job->detail[i];
+	}
+}
+
 static void publish(uint32_t state, uint32_t detail)
 {
 	bf_mailbox.head.version = MAILBOX_VERSION;
@@ -211,6 +235,7 @@ void loader_main(void)
 		drop_tickets(region); /* an earlier run may have left some in RAM */
 	}
 	clear_buffers();
+	digest_image();
 	publish(LOADER_READY, 0);
 	for (;;) {
 		enum progress internal;

@@ -71,6 +71,7 @@ def test_layout_of_the_mailbox_is_that_of_the_header(tmp_path: Path) -> None:
         ("MAILBOX_REGIONS", p.MAILBOX_REGIONS),
         ("sizeof(struct mailbox)", p.MAILBOX_SIZE),
         ("sizeof(struct mailbox_head)", p.HEAD_LAYOUT.size),
+        ("offsetof(struct mailbox, image_digest)", p.IMAGE_DIGEST_OFFSET),
         ("offsetof(struct mailbox, worked_us)", p.WORKED_OFFSET),
         ("offsetof(struct mailbox, acknowledge) - offsetof(struct mailbox, worked_us)", p.WORKED_LAYOUT.size),
         ("offsetof(struct mailbox, acknowledge)", p.ACKNOWLEDGE_OFFSET),

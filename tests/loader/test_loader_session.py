@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,8 @@ class MailboxServer:
         self.status = dict.fromkeys(range(100), p.Status.OK)
         self.taken: list[tuple[int, ...]] = []
         self.fault: p.FaultRecord | None = None
+        self.digest_of: Callable[[bytes], bytes] = lambda image: p.root_digest([image])
+        self.spoil: int | None = None  # byte of the image that arrives as another
 
     def word(self, offset: int) -> int:
         return int(struct.unpack_from("<I", self.ram, MAILBOX - RAM + offset)[0])
@@ -44,6 +47,8 @@ class MailboxServer:
     def write_memory(self, address: int, data: bytes) -> None:
         self.calls.append(f"write {address - MAILBOX:+#x} {len(data)}")
         self.ram[address - RAM : address - RAM + len(data)] = data
+        if address == RAM and self.spoil is not None:
+            self.ram[self.spoil] ^= 0x10
 
     def halt(self) -> None:
         self.running = False
@@ -52,6 +57,8 @@ class MailboxServer:
         self.running = True
         if not self.silent:
             self.put(0, p.MAILBOX_MAGIC, p.MAILBOX_VERSION, p.LoaderState.READY)
+            digest = self.digest_of(bytes(self.ram[: len(IMAGE)]))
+            self.put(p.IMAGE_DIGEST_OFFSET, *struct.unpack("<4I", digest))
 
     def reset_and_halt(self) -> None:
         self.running = False
@@ -142,6 +149,22 @@ def test_start_sets_stack_entry_and_supply(server: MailboxServer, session: Loade
     assert server.registers == {13: RAM + 0x80, 15: RAM, 16: 0x0100_0000}
     assert server.word(p.SUPPLY_OFFSET) == 3300
     assert bytes(server.ram[: len(IMAGE)]) == IMAGE
+
+
+def test_a_loader_that_digests_its_code_otherwise_is_not_used(server: MailboxServer) -> None:
+    """What lies in RAM reads back well: then it is the core that does not compute as it should."""
+    server.digest_of = lambda image: p.root_digest([image[1:]])
+    with pytest.raises(BoardflashError, match="its digest of its own code is not that of what was sent"):
+        LoaderSession(server, ARTEFACT).start()
+
+
+def test_where_the_wire_has_changed_the_loader_that_is_told_before_its_silence(server: MailboxServer) -> None:
+    server.silent = True
+    server.spoil = 5
+    with pytest.raises(BoardflashError, match="does not read back from RAM") as caught:
+        LoaderSession(server, ARTEFACT).start()
+    assert caught.value.where == f"RAM {RAM + 5:#010x}"
+    assert not server.running
 
 
 def test_several_commands_cost_one_link_call(server: MailboxServer, session: LoaderSession) -> None:

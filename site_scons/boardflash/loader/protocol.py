@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 
 MAILBOX_MAGIC = 0x4D4C4642
-MAILBOX_VERSION = 3
+MAILBOX_VERSION = 4
 MAILBOX_SLOTS = 12
 MAILBOX_REGIONS = 2
 
@@ -117,13 +118,14 @@ STATUS_TEXT = {
 # Offsets in struct mailbox
 HEAD_OFFSET = 0
 HEAD_LAYOUT = struct.Struct("<4I2I2II")
-WORKED_OFFSET = 36
+IMAGE_DIGEST_OFFSET = 36  # right behind the head
+WORKED_OFFSET = 52
 WORKED_LAYOUT = struct.Struct("<2I2I2I")  # and starved_us, proved_us
-ACKNOWLEDGE_OFFSET = 60
-SUPPLY_OFFSET = 68
-FAULT_OFFSET = 72
+ACKNOWLEDGE_OFFSET = 76
+SUPPLY_OFFSET = 84
+FAULT_OFFSET = 88
 FAULT_LAYOUT = struct.Struct("<6I")
-SLOTS_OFFSET = 96
+SLOTS_OFFSET = 112
 COMMAND_SIZE = 56
 COMMAND_LAYOUT = struct.Struct("<24x8I")  # what the host writes; the loader's part starts as zeros
 RESULT_OFFSET = 0  # in struct command
@@ -178,6 +180,12 @@ class Command:
             self.marker,
             ticket,
         )
+
+
+def root_digest(pieces: Sequence[bytes]) -> bytes:
+    """What OP_DIGEST answers for these pieces: BLAKE2s-128 of the list of theirs."""
+    digests = (hashlib.blake2s(piece, digest_size=DIGEST_SIZE).digest() for piece in pieces)
+    return hashlib.blake2s(b"".join(digests), digest_size=DIGEST_SIZE).digest()
 
 
 def marker_of(epoch: int, region: int, ticket: int) -> int:

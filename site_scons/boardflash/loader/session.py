@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -136,7 +137,12 @@ class LoaderSession:
             if error.code != ExitCode.DEVICE_FAILED or self.link.is_halted():
                 raise
             self._launch(supply_mv)
-        self._wait_ready()
+        try:
+            self._wait_ready()
+        except BoardflashError as error:
+            if error.code == ExitCode.DEVICE_FAILED:
+                self._compare_image(error)
+            raise
 
     def _launch(self, supply_mv: int) -> None:
         art, link = self.artefact, self.link
@@ -144,16 +150,6 @@ class LoaderSession:
         if self._debug_control is not None and self._debug_before is None:
             self._debug_before = link.read_memory(self._debug_control, 4)
         link.write_memory(art.load_address, art.image)
-        back = link.read_memory(art.load_address, len(art.image))
-        if back != art.image:
-            pairs = zip(art.image, back, strict=False)
-            at = next((i for i, (x, y) in enumerate(pairs) if x != y), len(back))
-            raise BoardflashError(
-                "the target loader does not read back from RAM as it was written; "
-                "check the wiring or lower the speed",
-                where=f"RAM {art.load_address + at:#010x}",
-                code=ExitCode.DEVICE_FAILED,
-            )
         fresh = bytearray(p.SLOTS_OFFSET)
         struct.pack_into("<I", fresh, p.SUPPLY_OFFSET, supply_mv)
         link.write_memory(art.vectors, p.vector_table(art.stack_top, art.fault) + fresh)
@@ -166,19 +162,24 @@ class LoaderSession:
         link.go()
 
     def restore_debug(self) -> None:
-        """DBGMCU_CR as it was found; the core must be halted. The loader sets DBG_SLEEP there, and no reset
-        but that of the power clears it (RM0385 chapter 40): firmware would sleep less deeply until then."""
+        """DBGMCU_CR as it was found; the core must not be asleep. The loader sets DBG_SLEEP there, and no
+        reset but that of the power clears it (RM0385 chapter 40): firmware would sleep less deeply."""
         before = self._debug_before
         if self._debug_control is not None and before is not None and not before[0] & p.DBG_SLEEP:
             self.link.write_memory(self._debug_control, before)
 
     def _wait_ready(self) -> None:
+        """The loader digests its own code before it is ready: what has not arrived whole is never used."""
         deadline = self.link.now() + START_TIMEOUT_S
         while True:
-            heads = self._read_heads()
+            size = p.IMAGE_DIGEST_OFFSET + p.DIGEST_SIZE
+            data = self.link.read_memory(self.artefact.mailbox, size)
+            heads = self.heads = Heads.unpack(data[: p.HEAD_LAYOUT.size])
             if heads.state == LoaderState.READY and heads.magic == p.MAILBOX_MAGIC:
                 if heads.version != p.MAILBOX_VERSION:
                     raise self._failed(f"mailbox version {heads.version}, expected {p.MAILBOX_VERSION}")
+                if data[p.IMAGE_DIGEST_OFFSET :] != p.root_digest([self.artefact.image]):
+                    raise self._failed("its digest of its own code is not that of what was sent")
                 return
             if heads.state == LoaderState.FAULT:
                 raise self._faulted()
@@ -187,6 +188,23 @@ class LoaderSession:
             if self.link.now() > deadline:
                 raise self._silent()
             self.link.pause(0.001)
+
+    def _compare_image(self, error: BoardflashError) -> None:
+        """Where the loader does not start as it should, for the reason that is behind all others."""
+        art = self.artefact
+        with suppress(BoardflashError):  # of the link: then the first one is told
+            self.link.halt()
+            back = self.link.read_memory(art.load_address, len(art.image))
+            at = next((i for i, (x, y) in enumerate(zip(art.image, back, strict=True)) if x != y), None)
+            if at is None:
+                return
+            error = BoardflashError(
+                "the target loader does not read back from RAM as it was written; "
+                "check the wiring or lower the speed",
+                where=f"RAM {art.load_address + at:#010x}",
+                code=ExitCode.DEVICE_FAILED,
+            )
+        raise error
 
     # Rings
 
@@ -250,7 +268,13 @@ class LoaderSession:
         address = self.artefact.mailbox + p.slot_offset(region, sequence) + p.RESULT_OFFSET
         return Result.unpack(self.link.read_memory(address, p.RESULT_LAYOUT.size))
 
-    def wait(
+    def wait(self, region: int, sequence: int, timeout_s: float, idle_s: float = 0.001) -> Result:
+        """Poll until that command is over; what it answered. A failed command of the ring raises
+        CommandFailed; call `acknowledge` to use the ring again."""
+        self.wait_over(region, sequence, timeout_s, idle_s)
+        return self.result(region, sequence)
+
+    def wait_over(
         self,
         region: int,
         sequence: int,
@@ -258,9 +282,8 @@ class LoaderSession:
         idle_s: float = 0.001,
         *,
         interruptible: bool = False,
-    ) -> Result:
-        """Poll until that command is over. A failed command of the ring raises CommandFailed; call
-        `acknowledge` to use the ring again."""
+    ) -> None:
+        """The same for a command whose answer is elsewhere: one link call less."""
         deadline = self.link.now() + timeout_s
         while True:
             heads = self.poll()
@@ -268,7 +291,7 @@ class LoaderSession:
                 raise self.failure(region)
             if self.done(region, sequence):
                 self._in_flight[region].pop(sequence, None)
-                return self.result(region, sequence)
+                return
             if interruptible and self._interrupted():
                 raise BoardflashError(
                     "interrupted; nothing on the device has been changed", code=ExitCode.INTERRUPTED
@@ -306,24 +329,28 @@ class LoaderSession:
         self.poll()
 
     def run(self, region: int, command: Command, timeout_s: float, idle_s: float = 0.001) -> Result:
-        """Submit one command and wait for it."""
+        """Submit one command and wait for its answer."""
         return self.wait(region, self.submit(region, command), timeout_s, idle_s)
+
+    def carry_out(self, region: int, command: Command, timeout_s: float, idle_s: float = 0.001) -> None:
+        """Submit one command and wait until it is over."""
+        self.wait_over(region, self.submit(region, command), timeout_s, idle_s)
 
     # Commands
 
     def identify_chip(self, timeout_s: float = 300.0) -> ChipIdentity:
         """Recovery ladder, reset, JEDEC ID. May wait for an interrupted chip erase to end."""
         sequence = self.submit(p.REGION_QSPI, Command(Operation.IDENTIFY, buffer=self.scratch))
-        self.wait(p.REGION_QSPI, sequence, timeout_s, interruptible=True)
+        self.wait_over(p.REGION_QSPI, sequence, timeout_s, interruptible=True)
         return ChipIdentity.unpack(self.link.read_memory(self.scratch, p.IDENTITY_LAYOUT.size))
 
     def identify_mcu(self, timeout_s: float = 1.0) -> McuIdentity:
-        self.run(p.REGION_INTERNAL, Command(Operation.IDENTIFY, buffer=self.scratch), timeout_s)
+        self.carry_out(p.REGION_INTERNAL, Command(Operation.IDENTIFY, buffer=self.scratch), timeout_s)
         return McuIdentity.unpack(self.link.read_memory(self.scratch, p.MCU_IDENTITY_LAYOUT.size))
 
     def sfdp(self, length: int = 256, address: int = 0, timeout_s: float = 1.0) -> bytes:
         command = Command(Operation.SFDP, address=address, length=length, buffer=self.buffers_base)
-        self.run(p.REGION_QSPI, command, timeout_s)
+        self.carry_out(p.REGION_QSPI, command, timeout_s)
         return self.link.read_memory(self.buffers_base, length)
 
     def select_chip(self, row: int, timeout_s: float = 5.0) -> SetUp:
@@ -337,7 +364,7 @@ class LoaderSession:
 
     def registers(self, region: int, timeout_s: float = 1.0) -> tuple[int, int, int, int]:
         """qspi: SR1, SR2 or FSR, SR3, VCR; internal: SR, CR and the option registers."""
-        self.run(region, Command(Operation.REGISTERS, buffer=self.scratch), timeout_s)
+        self.carry_out(region, Command(Operation.REGISTERS, buffer=self.scratch), timeout_s)
         a, b, c, d = p.REGISTERS_LAYOUT.unpack(self.link.read_memory(self.scratch, p.REGISTERS_LAYOUT.size))
         return a, b, c, d
 
@@ -367,7 +394,7 @@ class LoaderSession:
         while len(out) < length:
             step = min(room, length - len(out))
             command = Command(Operation.READ, address + len(out), step, self.buffers_base, way=way)
-            self.run(region, command, timeout_s)
+            self.carry_out(region, command, timeout_s)
             out += self.link.read_memory(self.buffers_base, step)
         return bytes(out)
 

@@ -91,9 +91,9 @@ def open_session(
 def leave(session: Session, link: Link, *, run: bool) -> None:
     """Give the chip back in its power-up state, and the board to its firmware."""
     if session.found.chip is not None:
-        session.loader.run(REGION_QSPI, Command(Operation.CHIP_RESET), CHIP_RESET_LIMIT_S)
+        session.loader.carry_out(REGION_QSPI, Command(Operation.CHIP_RESET), CHIP_RESET_LIMIT_S)
     if run:
-        link.halt()  # asleep, the core would cut the debug port off as soon as the bit is cleared
+        # With nothing to do the loader watches its mailbox. Asleep, the core would cut the debug port off.
         session.loader.restore_debug()
         link.reset_and_run()
     else:
