@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.program.run import FlashOptions
+from boardflash.program.run import FlashOptions, flash
 from rig import VECTORS, Rig
 
 INTERNAL, QSPI = 0x0800_0000, 0x9000_0000
@@ -145,3 +145,11 @@ def test_an_unknown_region_is_refused_before_connecting(rig: Rig) -> None:
     with pytest.raises(BoardflashError) as caught:
         flash(plan, None, FlashOptions(regions=("sdram",)))  # type: ignore[arg-type]
     assert str(caught.value) == "REGION: the plan has no region 'sdram'; it has qspi"
+
+
+def test_a_signal_that_a_caller_has_taken_already_ends_the_run_before_it_changes_anything(rig: Rig) -> None:
+    plan = rig.plan({INTERNAL: firmware()})
+    told = r"^interrupted; nothing on the device has been changed$"
+    with rig.link() as link, pytest.raises(BoardflashError, match=told):
+        flash(plan, link, interrupted=lambda: True)
+    assert set(rig.memory("internal")) == {0xFF}

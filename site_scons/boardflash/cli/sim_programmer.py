@@ -31,7 +31,7 @@ class BoardProgrammer:
         teller: Teller,
         interrupted: Callable[[], bool],
     ) -> None:
-        """`interrupted` is asked before flash is touched; from then on the programmer sees to it itself."""
+        """`interrupted` is asked before flash is touched and between its units."""
         self._board = board
         self._loader = loader
         # The programmer names the class of a probe's link; of that it takes what a BoardLink has, too.
@@ -68,7 +68,7 @@ class BoardProgrammer:
             plan = make_plan(self._board, split(segments, regions), reference, (), Path(folder))
             if self._interrupted():
                 raise BoardflashError("interrupted; nothing has been changed", code=ExitCode.INTERRUPTED)
-            report = flash(plan, self._link, FlashOptions(reset_run=False))
+            report = flash(plan, self._link, FlashOptions(reset_run=False), interrupted=self._interrupted)
         self._teller.lines(f"gdb: {line}" for line in report.lines())
 
 

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+def _never() -> bool:
+    return False
 
 
 class Interrupt:
     """Becomes true at the first Ctrl-C; the second one is left to Python."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: Callable[[], bool] = _never) -> None:
+        """`earlier` tells of one that the caller has taken before this was there."""
         self.requested = False
+        self._earlier = earlier
 
     def __call__(self) -> bool:
-        return self.requested
+        return self.requested or self._earlier()
 
 
 @contextmanager
-def deferred_interrupt() -> Iterator[Interrupt]:
+def deferred_interrupt(earlier: Callable[[], bool] = _never) -> Iterator[Interrupt]:
     """Hold SIGINT and SIGTERM back as a flag; outside the main thread they can't be held and are not."""
-    interrupt = Interrupt()
+    interrupt = Interrupt(earlier)
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -45,9 +45,15 @@ class FlashOptions:
 
 
 def flash(
-    plan: FlashPlan, link: Link, options: FlashOptions | None = None, progress: Progress | None = None
+    plan: FlashPlan,
+    link: Link,
+    options: FlashOptions | None = None,
+    progress: Progress | None = None,
+    *,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> FlashReport:
     """Make the device hold the plan; writes only what differs. The caller holds the probe's lock.
+    `interrupted` tells of a signal that a handler of the caller's has taken before this one's was there.
 
     Raises BoardflashError; then the vector table's unit has not been written, if it was in the way,
     and the journal holds what the next run must restore.
@@ -55,7 +61,10 @@ def flash(
     options = options or FlashOptions()
     progress = progress or Silent()
     images = _images(plan, options)
-    with deferred_interrupt() as interrupt, _open(plan, link, images, progress, interrupt) as session:
+    with (
+        deferred_interrupt(interrupted) as interrupt,
+        _open(plan, link, images, progress, interrupt) as session,
+    ):
         journals = {name: session.found.journal(plan.board.region(name)) for name in images}
         for name, journal in journals.items():
             journal.drop_unbegun()
