@@ -244,7 +244,7 @@ def test_a_crash_ends_its_step_alone(bench: Bench, tmp_path: Path, monkeypatch: 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal to a group of processes")
 def test_ctrl_c_while_a_window_blocks_the_probe_leaves_a_report(bench: Bench) -> None:
     path = bench.home / "out" / "window.zip"
-    words = ["bench-report", *bench.images, *BOARD, *SIM, "--fault", "licence_window_ms=600000"]
+    words = ["bench-report", *bench.images, *BOARD, *SIM, "--fault", "licence_window_ms=60000"]
     with subprocess.Popen(
         [sys.executable, "-m", "boardflash", *words, "-o", str(path)],
         stdout=subprocess.PIPE,

@@ -156,6 +156,7 @@ def test_a_loader_that_digests_its_code_otherwise_is_not_used(server: MailboxSer
     server.digest_of = lambda image: p.root_digest([image[1:]])
     with pytest.raises(BoardflashError, match="its digest of its own code is not that of what was sent"):
         LoaderSession(server, ARTEFACT).start()
+    assert not server.running
 
 
 def test_where_the_wire_has_changed_the_loader_that_is_told_before_its_silence(server: MailboxServer) -> None:
@@ -164,7 +165,6 @@ def test_where_the_wire_has_changed_the_loader_that_is_told_before_its_silence(s
     with pytest.raises(BoardflashError, match="does not read back from RAM") as caught:
         LoaderSession(server, ARTEFACT).start()
     assert caught.value.where == f"RAM {RAM + 5:#010x}"
-    assert not server.running
 
 
 def test_several_commands_cost_one_link_call(server: MailboxServer, session: LoaderSession) -> None:

@@ -179,6 +179,7 @@ class LoaderSession:
                 if heads.version != p.MAILBOX_VERSION:
                     raise self._failed(f"mailbox version {heads.version}, expected {p.MAILBOX_VERSION}")
                 if data[p.IMAGE_DIGEST_OFFSET :] != p.root_digest([self.artefact.image]):
+                    self.link.halt()
                     raise self._failed("its digest of its own code is not that of what was sent")
                 return
             if heads.state == LoaderState.FAULT:
@@ -193,7 +194,6 @@ class LoaderSession:
         """Where the loader does not start as it should, for the reason that is behind all others."""
         art = self.artefact
         with suppress(BoardflashError):  # of the link: then the first one is told
-            self.link.halt()
             back = self.link.read_memory(art.load_address, len(art.image))
             at = next((i for i, (x, y) in enumerate(zip(art.image, back, strict=True)) if x != y), None)
             if at is None:
