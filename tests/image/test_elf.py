@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 
 from boardflash.errors import BoardflashError
 from boardflash.image.elf import load_elf
-from boardflash.image.model import MemoryRange, Segment
+from boardflash.image.model import Contents, LeftOut, MemoryRange, Segment
 from boardflash.image.split import split
 from image.image_builders import TOOLCHAINS, FakeLoad, FakeSection, fake_elf, link_elf, without_sections
 
@@ -34,7 +34,7 @@ def section(path: Path, name: str) -> tuple[int, bytes]:
 
 def test_the_image_starts_with_the_vectors_and_not_with_the_elf_header(linked: tuple[int, Path]) -> None:
     origin, path = linked
-    image = split(load_elf(path, path.read_bytes()), REGIONS, RAM).image("internal")
+    image = split(load_elf(path, path.read_bytes()).segments, REGIONS, RAM).image("internal")
     assert image.address == origin
     assert image.to_bin().startswith(section(path, ".vectors")[1])
     assert b"\x7fELF" not in image.to_bin()
@@ -42,7 +42,7 @@ def test_the_image_starts_with_the_vectors_and_not_with_the_elf_header(linked: t
 
 def test_data_lies_in_flash_at_its_load_address(linked: tuple[int, Path]) -> None:
     _, path = linked
-    result = split(load_elf(path, path.read_bytes()), REGIONS, RAM)
+    result = split(load_elf(path, path.read_bytes()).segments, REGIONS, RAM)
     address, data = section(path, ".data")
     assert address >= 0x2000_0000
     assert result.image("internal").to_bin().endswith(data)
@@ -51,7 +51,7 @@ def test_data_lies_in_flash_at_its_load_address(linked: tuple[int, Path]) -> Non
 
 def test_only_code_data_and_pictures_are_image(linked: tuple[int, Path]) -> None:
     _, path = linked
-    result = split(load_elf(path, path.read_bytes()), REGIONS, RAM)
+    result = split(load_elf(path, path.read_bytes()).segments, REGIONS, RAM)
     assert [image.name for image in result.images] == ["internal", "qspi"]
     assert result.image("qspi").to_bin() == section(path, ".qspi")[1]
     assert result.image("internal").byte_count < 400  # no debug information, no .bss, no headers
@@ -60,8 +60,8 @@ def test_only_code_data_and_pictures_are_image(linked: tuple[int, Path]) -> None
 def test_without_section_headers_the_image_is_the_same(linked: tuple[int, Path]) -> None:
     origin, path = linked
     data = path.read_bytes()
-    with_sections = split(load_elf(path, data), REGIONS, RAM)
-    by_segments = split(load_elf(path, without_sections(data)), REGIONS, RAM)
+    with_sections = split(load_elf(path, data).segments, REGIONS, RAM)
+    by_segments = split(load_elf(path, without_sections(data)).segments, REGIONS, RAM)
     assert by_segments.image("internal").address == origin
     for name in ("internal", "qspi"):
         one, other = with_sections.image(name), by_segments.image(name)
@@ -95,7 +95,7 @@ def elf_at(address: int, body: bytes = b"body", **more: int) -> bytes:
 
 
 def test_a_section_goes_to_its_load_address() -> None:
-    assert load_elf(PATH, elf_at(0x2000_0000, b"body", physical=0x0800_1000)) == (
+    assert load_elf(PATH, elf_at(0x2000_0000, b"body", physical=0x0800_1000)).segments == (
         Segment(0x0800_1000, b"body", "app.elf: .text"),
     )
 
@@ -111,7 +111,7 @@ def test_bss_and_unallocated_sections_are_not_image() -> None:
         ],
         {0x200: b"code"},
     )
-    assert [s.data for s in load_elf(PATH, data)] == [b"code"]
+    assert [s.data for s in load_elf(PATH, data).segments] == [b"code"]
 
 
 def test_an_allocated_section_outside_every_segment_is_not_image() -> None:
@@ -119,19 +119,24 @@ def test_an_allocated_section_outside_every_segment_is_not_image() -> None:
         [FakeLoad(0x200, 0x0800_0000, 4)],
         [FakeSection(".text", 0x200, 0x0800_0000, 4), FakeSection(".lost", 0x300, 0x0900_0000, 4)],
     )
-    assert [s.source for s in load_elf(PATH, data)] == ["app.elf: .text"]
+    found = load_elf(PATH, data)
+    assert [s.source for s in found.segments] == ["app.elf: .text"]
+    assert found.left_out == (LeftOut(0x0900_0000, 4, "app.elf: .lost", "no program header loads it"),)
 
 
 def test_headers_and_their_filling_are_left_out_without_sections() -> None:
     """Stack pointer 20050000h starts with two zero bytes: they are contents, not filling."""
     vectors = struct.pack("<II", 0x2005_0000, 0x0801_0211)
     data = fake_elf([FakeLoad(0, 0x0801_0000, 0x208)], None, {0x200: vectors}, size=0x208)
-    assert load_elf(PATH, data) == (Segment(0x0801_0200, vectors, "app.elf: program header 0"),)
+    assert load_elf(PATH, data) == Contents(
+        (Segment(0x0801_0200, vectors, "app.elf: program header 0"),),
+        (LeftOut(0x0801_0000, 0x200, "app.elf: program header 0", "ELF headers and filling"),),
+    )
 
 
 def test_zeros_are_contents_where_no_header_stands_before_them() -> None:
     data = fake_elf([FakeLoad(0x200, 0x0800_0000, 8)], None, {0x200: bytes(8)})
-    assert load_elf(PATH, data) == (Segment(0x0800_0000, bytes(8), "app.elf: program header 0"),)
+    assert load_elf(PATH, data) == Contents((Segment(0x0800_0000, bytes(8), "app.elf: program header 0"),))
 
 
 def patched(offset: int, form: str, *values: int) -> bytes:
@@ -194,14 +199,14 @@ REFUSALS: dict[str, tuple[bytes, str]] = {
         elf_at(0x0800_0000, physical=0xFFFF_FFFE),
         "app.elf: program header 0: 4 bytes at 0xfffffffe run beyond the 32-bit address space",
     ),
-    "section partly in a segment": (
-        fake_elf([FakeLoad(0x200, 0x0800_0000, 4)], [FakeSection(".text", 0x200, 0x0800_0000, 8)]),
-        "app.elf: .text: damaged ELF file: 8 bytes at 0x08000000 are only partly inside program header 0",
+    "many section headers": (
+        patched(48, "<H", 0x4001),
+        "app.elf: 16385 section headers; more than 16384 are not believed",
     ),
     "the same bytes again and again": (
         fake_elf(
-            [FakeLoad(0x200, 0x0800_0000, 0x200)],
-            [FakeSection(".text", 0x200, 0x0800_0000, 0x200)] * 20,
+            [FakeLoad(0x280, 0x0800_0000, 0x180, 0x0800_0000 + 0x180 * n) for n in range(8)],
+            [FakeSection(".text", 0x280, 0x0800_0000, 0x180)],
         ),
         "app.elf: damaged ELF file: it loads more bytes than it has",
     ),

@@ -10,7 +10,7 @@ from boardflash.description.load import load_board, load_chip
 from boardflash.description.model import Assumption, Board, Chip
 from boardflash.image.inputs import InputSpec, load_inputs
 from boardflash.image.model import MemoryRange
-from boardflash.image.split import Split, split
+from boardflash.image.split import Split, split_inputs
 from boardflash.plan.model import LoaderRef
 
 RAM = MemoryRange("RAM", 0x2000_0000, 0x5_0000)
@@ -74,4 +74,4 @@ def write_loader(folder: Path) -> LoaderRef:
 
 
 def make_split(board: Board, specs: list[InputSpec]) -> Split:
-    return split(load_inputs(specs), regions_of(board), (RAM,))
+    return split_inputs(load_inputs(specs), regions_of(board), (RAM,))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from boardflash.plan.describe import left_out_lines
     from boardflash.program.run import FlashOptions, flash
 
     plan = plan_of(arguments)
@@ -28,6 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         reset_run=not arguments.no_run,
     )
     with Teller(json_target=arguments.json) as teller:
+        teller.lines(left_out_lines(plan.left_out))
         with connect(arguments, plan.board) as link:
             if link.simulated:
                 teller.note(simulated_line(plan.board.name, link.serial))

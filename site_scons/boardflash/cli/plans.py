@@ -15,12 +15,15 @@ from boardflash.resources import data_dir
 
 if TYPE_CHECKING:
     from boardflash.description.model import Board
+    from boardflash.image.hints import View
     from boardflash.image.inputs import InputSpec
     from boardflash.image.model import MemoryRange
     from boardflash.image.split import Split
     from boardflash.loader.artefact import LoaderArtefact
     from boardflash.loader.compile import Toolchain
     from boardflash.plan.model import FlashPlan
+
+ITCM_VIEW = 0x0020_0000
 
 
 def plan_of(arguments: argparse.Namespace) -> FlashPlan:
@@ -70,10 +73,19 @@ def split_inputs(board: Board, specs: Sequence[InputSpec]) -> Split:
     """The inputs' bytes, one image for each region of the board."""
     from boardflash.image.inputs import load_inputs
     from boardflash.image.model import MemoryRange
-    from boardflash.image.split import split
+    from boardflash.image.split import split_inputs as split
 
     regions = [MemoryRange(region.name, region.base, region.size) for region in board.regions]
-    return split(load_inputs(specs), regions, ram_of(board))
+    return split(load_inputs(specs), regions, ram_of(board), views_of(board, regions))
+
+
+def views_of(board: Board, regions: Sequence[MemoryRange]) -> list[View]:
+    """Where else the core reads a region: an F7 fetches its flash over ITCM, too (RM0385 2.2.2)."""
+    from boardflash.image.hints import View
+
+    if board.mcu.flash.driver != "stm32f7_flash":
+        return []
+    return [View("ITCM view", ITCM_VIEW, region) for region in regions if region.name == "internal"]
 
 
 def ram_of(board: Board) -> list[MemoryRange]:

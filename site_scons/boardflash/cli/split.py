@@ -10,6 +10,7 @@ from boardflash.cli.plans import board_of, split_inputs
 def run(arguments: argparse.Namespace) -> int:
     from boardflash.image.inputs import InputSpec
     from boardflash.image.split import write_region_files
+    from boardflash.plan.describe import left_out_lines
 
     board = board_of(arguments)
     specs = [InputSpec.parse(text) for text in arguments.inputs]
@@ -28,10 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
                 for suffix in (".bin", ".hex"):
                     (arguments.output / f"{region.name}{suffix}").write_bytes(b"")
                 lines.append(f"{region.name}: nothing")
-    lines += [
-        f"left out: {s.segment.size:,} bytes at {s.segment.address:#010x} ({s.segment.source}): {s.reason}"
-        for s in split.skipped
-    ]
+    lines += left_out_lines(split.left_out)
     if not arguments.quiet:
         print("\n".join(lines))
     return 0

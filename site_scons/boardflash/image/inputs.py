@@ -9,7 +9,7 @@ from pathlib import Path
 from boardflash.errors import BoardflashError
 from boardflash.image.elf import ELF_MAGIC, load_elf
 from boardflash.image.hexfile import load_hex
-from boardflash.image.model import Segment
+from boardflash.image.model import Contents, Segment
 
 _ELF_SUFFIXES = {".elf", ".axf", ".out"}
 _HEX_SUFFIXES = {".hex", ".ihex", ".ihx"}
@@ -50,15 +50,14 @@ class InputSpec:
         return str(self.path) if self.address is None else f"{self.path}@{self.address:#010x}"
 
 
-def load_inputs(specs: Sequence[InputSpec]) -> tuple[Segment, ...]:
-    """All bytes of all inputs, in address order; which of them may overlap is for `split` to judge."""
+def load_inputs(specs: Sequence[InputSpec]) -> tuple[tuple[InputSpec, Contents], ...]:
+    """What each input holds; which of them may overlap is for `split` to judge."""
     if not specs:
         raise BoardflashError("no input file; name at least one ELF, HEX, or BIN@address")
-    segments = [segment for spec in specs for segment in load_input(spec)]
-    return tuple(sorted(segments, key=lambda s: (s.address, s.size, s.source, s.data)))
+    return tuple((spec, load_input(spec)) for spec in specs)
 
 
-def load_input(spec: InputSpec) -> tuple[Segment, ...]:
+def load_input(spec: InputSpec) -> Contents:
     data = read_input(spec.path)
     suffix = spec.path.suffix.lower()
     if spec.address is not None:
@@ -70,19 +69,19 @@ def load_input(spec: InputSpec) -> tuple[Segment, ...]:
             raise BoardflashError(
                 f"its {len(data)} bytes run beyond the 32-bit address space", where=str(spec)
             )
-        segments: tuple[Segment, ...] = (Segment(spec.address, data, str(spec.path)),)
+        contents = Contents((Segment(spec.address, data, str(spec.path)),))
     elif suffix in _ELF_SUFFIXES or data.startswith(ELF_MAGIC):
-        segments = load_elf(spec.path, data)
+        contents = load_elf(spec.path, data)
     elif suffix in _HEX_SUFFIXES or data[:64].lstrip().startswith(b":"):
-        segments = load_hex(spec.path, data)
+        contents = Contents(load_hex(spec.path, data))
     else:
         raise BoardflashError(
             f"neither ELF nor Intel HEX; for raw bytes say where they go: {spec.path.name}@0x90000000",
             where=str(spec.path),
         )
-    if not any(segment.size for segment in segments):
+    if not any(segment.size for segment in contents.segments):
         raise BoardflashError("holds no bytes for a memory", where=str(spec.path))
-    return segments
+    return contents
 
 
 def read_input(path: Path) -> bytes:

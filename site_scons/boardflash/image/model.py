@@ -38,6 +38,24 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Bytes of an input that are written nowhere."""
+
+    address: int
+    size: int
+    source: str  # as for a segment
+    reason: str
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What an input, or several, put into memories, and what of them is left out on purpose."""
+
+    segments: tuple[Segment, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True)
 class MemoryRange:
     """A memory by name; whether it is flash or RAM is the caller's knowledge."""
 

@@ -12,49 +12,70 @@ from pathlib import Path
 
 from boardflash.errors import BoardflashError
 from boardflash.image.hexfile import to_hex
-from boardflash.image.model import MemoryRange, RegionImage, Segment
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A segment that is not written anywhere, and why."""
-
-    segment: Segment
-    reason: str
+from boardflash.image.hints import View, near, view_of
+from boardflash.image.inputs import InputSpec
+from boardflash.image.model import Contents, LeftOut, MemoryRange, RegionImage, Segment
 
 
 @dataclass(frozen=True)
 class Split:
     images: tuple[RegionImage, ...]  # only regions that have bytes, in the order of the regions
-    skipped: tuple[Skipped, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     def image(self, name: str) -> RegionImage:
         return next(image for image in self.images if image.name == name)
 
 
-def split(
-    segments: Sequence[Segment], regions: Sequence[MemoryRange], ram: Sequence[MemoryRange] = ()
+def split_inputs(
+    inputs: Sequence[tuple[InputSpec, Contents]],
+    regions: Sequence[MemoryRange],
+    ram: Sequence[MemoryRange] = (),
+    views: Sequence[View] = (),
 ) -> Split:
-    """One image a region. A segment in RAM is skipped and listed; one in neither is refused by name."""
+    """One image a region, of inputs each of which must put something into one."""
+    for spec, contents in inputs:
+        if not any(overlaps(segment, regions) for segment in contents.segments if segment.size):
+            raise _nothing_for_flash(spec, contents, regions, ram, views)
+    segments = [segment for _, contents in inputs for segment in contents.segments]
+    found = split(segments, regions, ram, views)
+    # What lies in no flash would not have been written anyway.
+    told = [item for _, contents in inputs for item in contents.left_out if overlaps(item, regions)]
+    left_out = sorted((*told, *found.left_out), key=lambda item: (item.address, item.size, item.source))
+    return Split(found.images, tuple(left_out))
+
+
+def overlaps(stretch: Segment | LeftOut, memories: Sequence[MemoryRange]) -> bool:
+    return any(
+        stretch.address < memory.end and memory.base < stretch.address + stretch.size for memory in memories
+    )
+
+
+def split(
+    segments: Sequence[Segment],
+    regions: Sequence[MemoryRange],
+    ram: Sequence[MemoryRange] = (),
+    views: Sequence[View] = (),
+) -> Split:
+    """One image a region. A segment in RAM is left out and listed; one in neither is refused by name."""
     routed: dict[str, list[Segment]] = {region.name: [] for region in regions}
-    skipped: list[Skipped] = []
+    left_out: list[LeftOut] = []
     for segment in _in_order(segments):
         if segment.size == 0:
-            skipped.append(Skipped(segment, "holds no bytes"))
             continue
         memory = _memory_of(segment, [*regions, *ram])
         if memory is None:
-            raise _outside(segment, regions)
+            raise _outside(segment, regions, view_of(segment.address, views))
         if memory in regions:
             routed[memory.name].append(segment)
         else:
-            skipped.append(Skipped(segment, f"its load address is in RAM ({memory.name}), not in flash"))
+            reason = f"its load address is in RAM ({memory.name}), not in flash"
+            left_out.append(LeftOut(segment.address, segment.size, segment.source, reason))
     images = tuple(
         RegionImage(region.name, region.base, region.size, merge(routed[region.name]))
         for region in regions
         if routed[region.name]
     )
-    return Split(images, tuple(skipped))
+    return Split(images, tuple(left_out))
 
 
 def merge(segments: Iterable[Segment]) -> tuple[Segment, ...]:
@@ -140,13 +161,40 @@ def _memory_of(segment: Segment, memories: Sequence[MemoryRange]) -> MemoryRange
     return None
 
 
-def _outside(segment: Segment, regions: Sequence[MemoryRange]) -> BoardflashError:
-    known = ", ".join(f"{r.name} {r.base:#010x} to {r.end - 1:#010x}" for r in regions) or "none"
+def _outside(segment: Segment, regions: Sequence[MemoryRange], meant: str) -> BoardflashError:
+    mend = "mend the load address in the linker script or the address of the input"
     return BoardflashError(
-        f"{_span(segment)} is in no region of the board ({known}); "
-        "mend the load address in the linker script or the address of the input",
+        f"{_span(segment)} is in no region of the board ({_known(regions)}); {meant or mend}",
         where=segment.source,
     )
+
+
+def _nothing_for_flash(
+    spec: InputSpec,
+    contents: Contents,
+    regions: Sequence[MemoryRange],
+    ram: Sequence[MemoryRange],
+    views: Sequence[View],
+) -> BoardflashError:
+    """A typing error, or a file for something else: nobody flashes nothing on purpose."""
+    parts = [segment for segment in contents.segments if segment.size]
+    if not parts:
+        return BoardflashError("holds no bytes for a memory", where=str(spec))
+    first = min(parts, key=lambda segment: segment.address)
+    # An address that somebody has typed may be a typing error; one that a linker has given is none.
+    meant = view_of(first.address, views) or (
+        near(first.address, regions) if spec.address is not None else ""
+    )
+    if not any(overlaps(segment, ram) for segment in parts):
+        return _outside(first, regions, meant)
+    size = sum(segment.size for segment in parts)
+    end = max(segment.end for segment in parts) - 1
+    told = f"its {size:,} bytes, {first.address:#010x} to {end:#010x}, are for RAM: nothing would be flashed"
+    return BoardflashError(f"{told}; {meant or f'flash is {_known(regions)}'}", where=str(spec))
+
+
+def _known(regions: Sequence[MemoryRange]) -> str:
+    return ", ".join(f"{r.name} {r.base:#010x} to {r.end - 1:#010x}" for r in regions) or "none"
 
 
 def _span(segment: Segment) -> str:

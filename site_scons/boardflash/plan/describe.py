@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from boardflash.image.model import LeftOut
 from boardflash.plan.model import FlashPlan, all_assumptions
+
+LEFT_OUT_LINES = 8
+
+
+def left_out_lines(left_out: Sequence[LeftOut]) -> list[str]:
+    """What of the inputs is written nowhere: a line each, as far as anybody reads them."""
+    lines = [
+        f"left out: {item.size:,} bytes at {item.address:#010x} ({item.source}): {item.reason}"
+        for item in left_out[:LEFT_OUT_LINES]
+    ]
+    rest = left_out[LEFT_OUT_LINES:]
+    if rest:
+        lines.append(f"left out: {sum(item.size for item in rest):,} bytes more in {len(rest)} parts")
+    return lines
 
 
 def describe(plan: FlashPlan) -> list[str]:
@@ -38,6 +55,7 @@ def describe(plan: FlashPlan) -> list[str]:
             f"protect {region.name}: {size} bytes at {address:#010x} are never erased"
             for address, size in board.region(region.name).protect
         ]
+    lines += left_out_lines(plan.left_out)
     lines += [f"override   {text}" for text in board.overrides]
     lines += [f"assumption {a.subject} = {a.value}: {a.reason}" for a in all_assumptions(board)]
     return lines

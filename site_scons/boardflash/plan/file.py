@@ -13,7 +13,7 @@ from boardflash.description.facts import board_digest
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
 from boardflash.image.inputs import InputSpec, read_input
-from boardflash.image.model import Piece, RegionImage
+from boardflash.image.model import LeftOut, Piece, RegionImage
 from boardflash.image.split import Split, write_region_files
 from boardflash.plan.encode import decode, encode, pretty
 from boardflash.plan.model import (
@@ -50,6 +50,7 @@ def make_plan(
         ),
         regions=tuple(_plan_region(board, image, folder) for image in split.images),
         folder=folder,
+        left_out=tuple(_without_folders(item, inputs) for item in split.left_out),
     )
     text = pretty(encode(document_of(plan)))
     (folder / PLAN_FILE).write_text(text, encoding="ascii", newline="\n")
@@ -77,6 +78,7 @@ def load_plan(path: Path) -> FlashPlan:
         inputs=document.inputs,
         regions=tuple(_region_of(region) for region in document.regions),
         folder=path.parent,
+        left_out=document.left_out,
     )
     _check_board(document, where)
     _check_relative(plan.loader.file, f"{where}: loader.file")
@@ -105,6 +107,12 @@ def _with_loaders_beside(board: Board, folder: Path) -> Board:
             loader = replace(loader, file=name)
         regions.append(replace(portable(region), loader=loader))
     return replace(portable(board), regions=tuple(regions))
+
+
+def _without_folders(item: LeftOut, inputs: Sequence[InputSpec]) -> LeftOut:
+    """A plan holds no paths of a machine."""
+    path = next((spec.path for spec in inputs if item.source.startswith(str(spec.path))), None)
+    return item if path is None else replace(item, source=path.name + item.source[len(str(path)) :])
 
 
 def _plan_region(board: Board, image: RegionImage, folder: Path) -> RegionPlan:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from boardflash.description.model import Assumption, Board, Region, RegionLoader
 from boardflash.errors import BoardflashError
-from boardflash.image.model import Piece, RegionImage, Segment
+from boardflash.image.model import LeftOut, Piece, RegionImage, Segment
 from boardflash.plan.encode import canonical, encode
 
 T = TypeVar("T")
@@ -77,6 +77,7 @@ class FlashPlan:
     inputs: tuple[PlannedInput, ...]
     regions: tuple[RegionPlan, ...]
     folder: Path = field(compare=False)  # where the plan lies; not part of it
+    left_out: tuple[LeftOut, ...] = ()  # of the inputs
 
     @property
     def digest(self) -> str:
@@ -130,6 +131,7 @@ class PlanDocument:
     overrides: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
     board: Board
+    left_out: tuple[LeftOut, ...] = field(default=(), metadata={"optional": True})
 
 
 def document_of(plan: FlashPlan) -> PlanDocument:
@@ -157,6 +159,7 @@ def document_of(plan: FlashPlan) -> PlanDocument:
         overrides=plan.board.overrides,
         assumptions=all_assumptions(plan.board),
         board=plan.board,
+        left_out=plan.left_out,
     )
 
 
