@@ -102,13 +102,14 @@ def test_what_the_new_image_covers_needs_no_decision(rig: Rig) -> None:
     assert journal_files(rig) == ()
 
 
-def test_the_list_says_whose_bytes_they_are_and_how_they_were_read(rig: Rig, cli) -> None:
+def test_the_list_says_whose_bytes_they_are_and_how_they_were_read(rig: Rig, cli, valid_report) -> None:
     path = old_entry(rig, OWED)
     device = path.parent.parent.name
     assert cli("journal").out == (
         f"{path}: device {device}, qspi: 22 bytes in 0x90000c80..0x90000c95, read: unproved\n"
     )
     report = json.loads(cli("journal", "--json").out)
+    valid_report(report)
     assert report["entries"] == [
         {
             "file": str(path),
