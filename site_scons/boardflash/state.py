@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -25,3 +26,16 @@ def state_dir() -> Path:
     # The XDG specification: a relative path in the variable is invalid and to be ignored.
     base = Path(xdg) if xdg and Path(xdg).is_absolute() else Path.home() / ".local" / "state"
     return base / "boardflash"
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder, made if it is not there, and for its owner alone: journals hold what a device holds."""
+    missing = []
+    at = folder
+    while not at.exists():
+        missing.append(at)
+        at = at.parent
+    for path in reversed(missing):
+        with suppress(FileExistsError):  # another process was quicker
+            path.mkdir(mode=0o700)
+    return folder

@@ -57,7 +57,7 @@ def test_a_damaged_entry_stops_with_its_name_and_is_not_removed(tmp_path: Path) 
     with pytest.raises(BoardflashError) as caught:
         book.pending()
     assert caught.value.where == str(path)
-    assert "move the file away" in caught.value.message
+    assert "`boardflash journal --forget FILE` sets it aside" in caught.value.message
     assert path.exists()
 
 

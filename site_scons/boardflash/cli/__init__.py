@@ -6,31 +6,48 @@ calls start quickly. No traceback reaches a user: a fault is one line and a docu
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import TextIO
 
+from boardflash.cli.output import lost, say, silence
 from boardflash.errors import BoardflashError, ExitCode, missing_package
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; returns the exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    lost.clear()
     try:
         code = _run(words)
-        sys.stdout.flush()  # here a reader that has gone can still be met
-        return code
     except SystemExit as stop:  # argparse: usage errors and --help
-        return stop.code if isinstance(stop.code, int) else int(ExitCode.USAGE)
+        code = stop.code if isinstance(stop.code, int) else int(ExitCode.USAGE)
     except KeyboardInterrupt:
         _say("interrupted" + ("; flash again to finish" if words[:1] == ["flash"] else ""))
-        return int(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone (`boardflash plan ... | head`). Nothing more can be told; not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitCode.OK)
+        code = int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:  # the reader has gone (`boardflash plan ... | head`): nothing more can be told
+        code = int(ExitCode.OK)
+        if sys.stdout is not None:
+            silence(sys.stdout)
+    return _told(code)
+
+
+def _told(code: int) -> int:
+    """The exit code, when all that was said has left: here a full disk behind the stream can still be met."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            silence(sys.stdout)
+        except OSError as error:
+            lost.append(error.strerror or str(error))
+            silence(sys.stdout)
+    if lost:
+        _say(f"the output could not be written: {lost[0]}")
+        return code or int(ExitCode.BAD_INPUT)
+    return code
 
 
 def _run(argv: list[str]) -> int:
@@ -47,6 +64,8 @@ def _run(argv: list[str]) -> int:
             raise
         name = error.filename if isinstance(error.filename, str) else ""
         told = f"{name}: {error.strerror}" if name and error.strerror else str(error)
+        if not name and error.errno == errno.ENOSPC:
+            told = f"the output could not be written: {error.strerror}"
         return _failed(arguments, told, ExitCode.BAD_INPUT)
     except RecursionError:
         return _failed(arguments, "the input is nested too deeply", ExitCode.BAD_INPUT)
@@ -70,6 +89,5 @@ def _failed(arguments: object, message: str, code: ExitCode) -> int:
     return int(code)
 
 
-def _say(message: str, stream: TextIO | None = None) -> None:
-    line = " ".join(message.splitlines())
-    print(f"boardflash: {line}", file=stream or sys.stderr, flush=True)
+def _say(message: str) -> None:
+    say(f"boardflash: {' '.join(message.splitlines())}", sys.stderr)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from boardflash.state import state_dir
+from boardflash.state import private_folder, state_dir
 
 KEPT_PLANS = 8  # a 16 MiB image is in there as .bin and .hex; older ones are made again when needed
 
@@ -31,7 +31,7 @@ def cached_folder(kind: str, digest: str, marker: str, make: Callable[[Path], No
     if (folder / marker).is_file():
         os.utime(folder)
         return folder
-    shelf.mkdir(parents=True, exist_ok=True)
+    private_folder(shelf)
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
     try:
         make(work)

@@ -10,18 +10,20 @@ from boardflash.errors import BoardflashError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from boardflash.program.journal import Journal, Owed, owed
+    from boardflash.program.journal import Owed, owed
     from boardflash.state import state_dir
 
-    def chosen(path: Path) -> tuple[Journal, int]:
+    def chosen(path: Path) -> Owed:
         for entry in owed(state_dir()):
             if entry.path.resolve() == path.resolve():
-                return entry.journal, entry.unit
+                return entry
         raise BoardflashError(
             "no entry of the preserve journal; `boardflash journal` lists them", where=str(path)
         )
 
     def told(entry: Owed) -> str:
+        if entry.unreadable:
+            return f"{entry.path}: device {entry.unique_id}, {entry.region}: {entry.unreadable}"
         first, last = entry.items[0].address, entry.items[-1].end - 1
         size = sum(len(item.data) for item in entry.items)
         return (
@@ -30,13 +32,16 @@ def run(arguments: argparse.Namespace) -> int:
         )
 
     if arguments.restore is not None:
-        journal, unit = chosen(arguments.restore)
-        journal.decide(unit)
+        entry = chosen(arguments.restore)
+        entry.journal.decide(entry.unit)
         print(f"{arguments.restore}: the next flash of this device writes these bytes back")
     elif arguments.forget is not None:
-        journal, unit = chosen(arguments.forget)
-        journal.forget(unit)
-        print(f"{arguments.forget}: forgotten; the device keeps what it holds")
+        entry = chosen(arguments.forget)
+        if entry.unreadable:
+            print(f"{arguments.forget}: set aside as {entry.journal.set_aside(entry.unit)}")
+        else:
+            entry.journal.forget(entry.unit)
+            print(f"{arguments.forget}: forgotten; the device keeps what it holds")
     elif arguments.json is None:
         for entry in owed(state_dir()):
             print(told(entry))
@@ -50,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "unit": entry.unit,
                 "bytes": sum(len(item.data) for item in entry.items),
                 "read_by": list(entry.read_by),
+                **({"unreadable": entry.unreadable} if entry.unreadable else {}),
             }
             for entry in owed(state_dir())
         ]

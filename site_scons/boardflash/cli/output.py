@@ -6,17 +6,44 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from boardflash.errors import ExitCode
+from boardflash.files import write_file
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
 REPORT_SCHEMA = 1
+
+
+def say(line: str, stream: TextIO | None) -> None:
+    """One line, if anybody is there to read it: a reader that has gone, or a closed stream, ends no run."""
+    if stream is None:  # closed before we were started
+        return
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        silence(stream)
+    except OSError as error:
+        lost.append(error.strerror or str(error))
+        silence(stream)
+
+
+#: Why output did not get where it was sent: a full disk.
+lost: list[str] = []
+
+
+def silence(stream: TextIO) -> None:
+    """Nothing more reaches this stream, not even when the interpreter ends and flushes it."""
+    with suppress(OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 class Teller:
@@ -27,7 +54,7 @@ class Teller:
     """
 
     def __init__(self, *, json_target: str | None = None) -> None:
-        self._stream = sys.stderr if json_target == "-" else sys.stdout
+        self._stream: TextIO | None = sys.stderr if json_target == "-" else sys.stdout
         self._bar: Bar | None = None
         self._task: TaskID | None = None
 
@@ -41,7 +68,7 @@ class Teller:
 
     def phase(self, name: str, total: int) -> None:
         self._end_bar()
-        if total > 0 and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        if total > 0 and sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             self._start_bar(name, total)
 
     def advance(self, amount: int) -> None:
@@ -51,7 +78,7 @@ class Teller:
     def note(self, line: str) -> None:
         if self._bar is not None:
             self._end_bar()
-        print(line, file=self._stream, flush=True)
+        say(line, self._stream)
 
     def lines(self, lines: Iterable[str]) -> None:
         for line in lines:
@@ -82,24 +109,9 @@ def write_json(target: str, value: dict[str, Any]) -> None:
     """Sorted keys, so that equal reports are equal bytes."""
     text = json.dumps(value, indent=2, sort_keys=True) + "\n"
     if target == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        say(text.rstrip("\n"), sys.stdout)
     else:
-        write_atomically(Path(target), text)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """The whole file or nothing: a reader, or an interruption, never meets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        write_file(Path(target), text.encode())
 
 
 def error_report(verb: str, message: str, code: ExitCode) -> dict[str, Any]:

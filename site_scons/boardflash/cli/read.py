@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from boardflash.cli.connect import connect
 from boardflash.cli.output import REPORT_SCHEMA, Teller, simulated_line, write_json
 from boardflash.cli.plans import board_of, cached_loader, toolchain_of
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.files import write_file
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,17 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(path: Path, address: int, data: bytes) -> None:
-    """All of the file or none of it."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        if path.suffix.lower() == ".hex":
-            from intelhex import IntelHex
+    if path.suffix.lower() == ".hex":
+        from boardflash.image.hexfile import to_hex
+        from boardflash.image.model import Segment
 
-            image = IntelHex()
-            image.puts(address, data)
-            image.write_hex_file(str(part))
-        else:
-            part.write_bytes(data)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+        data = to_hex([Segment(address, data, "")])
+    write_file(path, data)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boardflash.cli.output import write_atomically
+from boardflash.errors import BoardflashError
+from boardflash.files import read_file, write_file
 
 if TYPE_CHECKING:
     from boardflash.program.report import FlashReport
@@ -41,14 +42,14 @@ def write_stamps(paths: Sequence[Path], report: FlashReport) -> None:
             "jedec_id": told["device"]["jedec_id"],
             "regions": regions,
         }
-        write_atomically(path, json.dumps(stamp, indent=2, sort_keys=True) + "\n")
+        write_file(path, (json.dumps(stamp, indent=2, sort_keys=True) + "\n").encode())
 
 
 def read_stamp(path: Path) -> dict[str, Any] | None:
     """The stamp, or None if there is none or it is not one of ours."""
     try:
-        stamp = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stamp = json.loads(read_file(path))
+    except (OSError, ValueError, RecursionError, BoardflashError):
         return None
     if not isinstance(stamp, dict) or stamp.get("schema") != STAMP_SCHEMA:
         return None

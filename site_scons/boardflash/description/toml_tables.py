@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import tomli
 
 from boardflash.errors import BoardflashError
+from boardflash.files import read_file
 
 SCHEMA = 1
 _HEX_KEYS = {"address", "base", "idcode", "opcode", "registers", "set_bits", "size_register", "uid", "window"}
@@ -170,7 +171,7 @@ class Table:
 def read_toml(path: Path, file: str) -> dict[str, Any]:
     """The raw content of a TOML file; syntax errors come with line and column."""
     try:
-        raw = path.read_bytes()
+        raw = read_file(path)
     except (FileNotFoundError, ValueError):  # ValueError: a path with a zero byte
         raise BoardflashError("no such file", where=file) from None
     except OSError as error:

@@ -10,6 +10,7 @@ from boardflash.description.mcus import cut_sectors
 from boardflash.description.model import Mcu, Region, RegionLoader, SectorRun
 from boardflash.description.toml_tables import Table
 from boardflash.errors import BoardflashError
+from boardflash.files import read_file
 from boardflash.foreign.fit import check_fit
 from boardflash.foreign.layout import lay_out
 from boardflash.foreign.model import Loader
@@ -24,13 +25,14 @@ def named_loader(table: Table, folder: Path, mcu: Mcu) -> tuple[RegionLoader, Lo
     name = table.text(KEY)
     if not name or "\\" in name or PurePosixPath(name).is_absolute() or PureWindowsPath(name).drive:
         table.fail(KEY, 'expected a path relative to the board file, with "/"')
+    from boardflash.foreign.elf import LOADER_MOST
     from boardflash.foreign.read import read_loader  # the ELF reader is slow to load, and seldom needed
 
     path = folder / name
     try:
         loader = read_loader(path, name)
         lay_out(loader, mcu.ram_base, mcu.ram_size, name)
-        return RegionLoader(name, str(path), hashlib.sha256(path.read_bytes()).hexdigest()), loader
+        return RegionLoader(name, str(path), hashlib.sha256(read_file(path, LOADER_MOST)).hexdigest()), loader
     except BoardflashError as error:
         table.fail(KEY, error.message)
 

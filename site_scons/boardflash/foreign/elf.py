@@ -11,8 +11,12 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from boardflash.errors import BoardflashError
+from boardflash.files import MIB, read_file
 
 ALLOCATED = 0x2  # SHF_ALLOC
+#: Of the file, and of what it wants to have in the target's RAM.
+LOADER_MOST = 16 * MIB
+SECTIONS_MOST = 4096
 
 
 class LoaderElf:
@@ -22,7 +26,9 @@ class LoaderElf:
         """`shown` is the file's name in messages; its path by default."""
         self.shown = shown or path.as_posix()
         try:
-            data = path.read_bytes()
+            data = read_file(path, LOADER_MOST)
+        except BoardflashError as error:
+            raise self.fault(error.message) from None
         except FileNotFoundError:
             raise self.fault("no such file") from None
         except OSError as error:
@@ -35,7 +41,11 @@ class LoaderElf:
         except Exception as error:  # pyelftools raises many kinds for files that are no ELF or end early
             if isinstance(error, ELFError) and data[:4] != b"\x7fELF":
                 raise self.fault("not an ELF file; a .FLM and a .stldr are ELF files") from None
-            raise self.fault(f"a damaged ELF file: {error}") from None
+            raise self.fault(f"a damaged ELF file: {' '.join(str(error).split())[:64]}") from None
+        sizes = [s["sh_size"] for s in self._sections if s["sh_flags"] & ALLOCATED]
+        sizes += [s["p_memsz"] for s in self._segments]
+        if max(sizes, default=0) > LOADER_MOST or len(self._sections) > SECTIONS_MOST:
+            raise self.fault("a damaged ELF file: no loader takes so much memory, or has so many sections")
         machine = self._elf.get_machine_arch()
         if machine != "ARM" or self._elf.elfclass != 32 or not self._elf.little_endian:
             order = "little" if self._elf.little_endian else "big"

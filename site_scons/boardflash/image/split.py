@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
+from boardflash.files import write_file
 from boardflash.image.hexfile import to_hex
 from boardflash.image.hints import View, near, view_of
 from boardflash.image.inputs import InputSpec
@@ -100,8 +101,8 @@ def write_region_files(image: RegionImage, folder: Path) -> tuple[Path, Path]:
     """`<region>.bin` and `<region>.hex` in `folder`; the same image gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     bin_path, hex_path = folder / f"{image.name}.bin", folder / f"{image.name}.hex"
-    bin_path.write_bytes(image.to_bin())
-    hex_path.write_bytes(to_hex(image.runs))
+    write_file(bin_path, image.to_bin())
+    write_file(hex_path, to_hex(image.runs))
     return bin_path, hex_path
 
 

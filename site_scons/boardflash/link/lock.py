@@ -7,6 +7,7 @@ the text, because a locked byte there cannot be read by others.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -16,9 +17,12 @@ from pathlib import Path
 from types import TracebackType
 
 from boardflash.errors import BoardflashError, ExitCode
-from boardflash.state import state_dir
+from boardflash.files import read_file
+from boardflash.state import private_folder, state_dir
 
 WINDOWS_LOCK_OFFSET = 1 << 20
+#: flock(2), and Windows' EACCES and EDEADLOCK. Anything else (ENOLCK, EOPNOTSUPP) says nothing of a holder.
+BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
 
 class ProbeLock:
@@ -29,8 +33,9 @@ class ProbeLock:
         where = (folder if folder is not None else state_dir()) / "locks"
         self.path = where / f"probe-{probe}.lock"
         try:
-            where.mkdir(parents=True, exist_ok=True)
-            self._file: int | None = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            private_folder(where)
+            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+            self._file: int | None = os.open(self.path, flags, 0o600)
         except OSError as failure:
             raise BoardflashError(
                 f"no lock can be made here ({failure.strerror}); set BOARDFLASH_STATE_DIR to another folder",
@@ -39,9 +44,16 @@ class ProbeLock:
             ) from failure
         try:
             _lock(self._file)
-        except OSError:
+        except OSError as failure:
             os.close(self._file)
             self._file = None
+            if failure.errno not in BUSY:
+                raise BoardflashError(
+                    f"no lock can be taken here ({failure.strerror}); set BOARDFLASH_STATE_DIR to a folder on"
+                    " a local disk",
+                    where=str(self.path),
+                    code=ExitCode.PROBE_BUSY,
+                ) from failure
             raise BoardflashError(
                 f"is in use by {_holder(self.path)}; wait until it has finished, or choose another probe",
                 where=_spoken(probe),
@@ -75,8 +87,8 @@ class ProbeLock:
 def _holder(path: Path) -> str:
     """Who has the lock, as far as the file tells; it is empty for a moment after it was taken."""
     for _ in range(10):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            record = json.loads(path.read_text(encoding="utf-8"))
+        with suppress(OSError, ValueError, KeyError, TypeError, RecursionError, BoardflashError):
+            record = json.loads(read_file(path))
             return f"process {record['pid']} ({record['command']}) since {record['since']}"
         time.sleep(0.02)
     return "another process"

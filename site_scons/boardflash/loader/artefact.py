@@ -12,6 +12,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from boardflash.errors import BoardflashError
+from boardflash.files import read_file
 
 from .protocol import MAILBOX_VERSION, VECTORS_SIZE
 
@@ -54,7 +55,7 @@ class LoaderArtefact:
 def load_artefact(path: Path) -> LoaderArtefact:
     """The loader in `path`; BoardflashError if it is anything else."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise BoardflashError(f"cannot read the target loader: {error.strerror}", where=path.name) from error
     try:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from boardflash.description.facts import board_digest
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
+from boardflash.files import MIB, read_file, write_file
 from boardflash.image.inputs import InputSpec, read_input
 from boardflash.image.model import LeftOut, Piece, RegionImage
 from boardflash.image.split import Split, write_region_files
@@ -33,6 +34,9 @@ from boardflash.plan.model import (
     region_image,
 )
 
+#: Its digests are 60 bytes for each 4 KiB: this is a plan of more than 1 GiB.
+PLAN_MOST = 64 * MIB
+
 
 def make_plan(
     board: Board, split: Split, loader: LoaderRef, inputs: Sequence[InputSpec], folder: Path
@@ -53,7 +57,7 @@ def make_plan(
         left_out=tuple(_without_folders(item, inputs) for item in split.left_out),
     )
     text = pretty(encode(document_of(plan)))
-    (folder / PLAN_FILE).write_text(text, encoding="ascii", newline="\n")
+    write_file(folder / PLAN_FILE, text.encode("ascii"))
     return plan
 
 
@@ -103,7 +107,7 @@ def _with_loaders_beside(board: Board, folder: Path) -> Board:
         if loader is not None:
             name = loader.name_beside_plan(region.name)
             data = read_checked(Path(loader.file), loader.sha256)
-            (folder / name).write_bytes(data)
+            write_file(folder / name, data)
             loader = replace(loader, file=name)
         regions.append(replace(portable(region), loader=loader))
     return replace(portable(board), regions=tuple(regions))
@@ -132,7 +136,7 @@ def _plan_region(board: Board, image: RegionImage, folder: Path) -> RegionPlan:
 
 def _read_json(path: Path) -> object:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path, PLAN_MOST).decode("utf-8")
     except FileNotFoundError:
         raise BoardflashError("no such plan; make it with `scons plan`", where=str(path)) from None
     except UnicodeDecodeError:

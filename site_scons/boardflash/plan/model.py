@@ -14,11 +14,14 @@ from typing import Any, TypeVar
 
 from boardflash.description.model import Assumption, Board, Region, RegionLoader
 from boardflash.errors import BoardflashError
+from boardflash.files import MIB, read_file
 from boardflash.image.model import LeftOut, Piece, RegionImage, Segment
 from boardflash.plan.encode import canonical, encode
 
 T = TypeVar("T")
 
+#: The largest window of these MCUs is 256 MiB.
+IMAGE_MOST = 256 * MIB
 PLAN_SCHEMA = 1
 PLAN_FILE = "plan.json"
 
@@ -197,7 +200,7 @@ def region_image(planned: RegionPlan, region: Region, data: bytes) -> RegionImag
 def read_checked(path: Path, sha256: str) -> bytes:
     """A file that the plan names, refused if it is missing or is not the one that was planned."""
     try:
-        data = path.read_bytes()
+        data = read_file(path, IMAGE_MOST)
     except FileNotFoundError:
         raise BoardflashError("missing; build again, or copy it beside the plan", where=str(path)) from None
     except OSError as error:

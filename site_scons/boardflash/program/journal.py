@@ -18,12 +18,15 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
+from boardflash.files import MIB, create_private, read_file
 from boardflash.image.model import ERASED
+from boardflash.state import private_folder
 
 SCHEMA = 3
 #: Entries of this schema do not say how they were read.
@@ -32,7 +35,11 @@ SCHEMA_WITHOUT_READER = 2
 #: user has said of it.
 BY_BUS, BY_ONE_LINE, BY_USER = "bus", "one line", "user"
 NOT_KNOWN = "unproved"
+#: An entry is of one erase unit; where the whole chip is erased at once, of all of it.
+BLANK_MOST = 256 * MIB
+ENTRY_MOST = 512 * MIB
 _BLANK = bytes([ERASED])
+_UNIT_NAME = re.compile(r"[0-9a-f]{8}")
 
 
 def vendor_reader(sha256: str) -> str:
@@ -69,7 +76,7 @@ class Journal:
 
     def keep(self, unit_address: int, preserved: tuple[Preserved, ...]) -> None:
         """Write and fsync the entry of one erase unit; `begin` makes it count."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         path = self.path(unit_address)
         if path.exists():
             # What an earlier run still owes here is not among the new bytes: it must not be lost.
@@ -120,7 +127,24 @@ class Journal:
         """The erase units that have an entry."""
         if not self.folder.is_dir():
             return ()
-        return tuple(sorted(int(path.stem, 16) for path in self.folder.glob("*.json")))
+        names = (path.stem for path in self.folder.glob("*.json"))
+        return tuple(sorted(int(name, 16) for name in names if _UNIT_NAME.fullmatch(name)))
+
+    def set_aside(self, unit_address: int) -> Path:
+        """Where the entry is now: nothing reads it any more, and nothing of it is lost."""
+        path = self.path(unit_address)
+        aside = path.with_suffix(".aside")
+        path.replace(aside)
+        _sync_folder(self.folder)
+        return aside
+
+    def outside(self, base: int, size: int) -> tuple[int, ...]:
+        """Units with bytes that this region does not have: an entry of another chip, or a harmed one."""
+        return tuple(
+            unit
+            for unit in self.units()
+            if any(item.address < base or item.end > base + size for item in self.entry(unit))
+        )
 
     def forget_within(self, address: int, size: int) -> None:
         """This stretch is written and verified: the entries that lie wholly inside it go."""
@@ -164,6 +188,7 @@ class Owed:
     region: str
     unit: int
     items: tuple[Preserved, ...]
+    unreadable: str = ""  # why it could not be read
 
     @property
     def path(self) -> Path:
@@ -180,17 +205,21 @@ def owed(state_dir: Path) -> Iterator[Owed]:
         region, _, key = folder.name.partition("-")
         journal = Journal(state_dir, folder.parent.name, region, key)
         for unit in journal.units():
-            yield Owed(journal, folder.parent.name, region, unit, journal.entry(unit))
+            try:
+                yield Owed(journal, folder.parent.name, region, unit, journal.entry(unit))
+            except BoardflashError as error:
+                yield Owed(journal, folder.parent.name, region, unit, (), error.message)
 
 
 def _write_entry(path: Path, unit_address: int, items: Iterable[Preserved]) -> Path:
     """The entry's bytes, on disk beside its place."""
     body = {"schema": SCHEMA, "unit": unit_address, "bytes": [_entry_of(item) for item in items]}
     temporary = path.with_suffix(".new")
-    with temporary.open("w", encoding="ascii") as file:
-        json.dump(body, file, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        create_private(temporary, json.dumps(body, sort_keys=True).encode("ascii"))
+    except OSError as error:
+        told = f"the preserve journal can't be written: {error.strerror}; nothing of this unit was changed"
+        raise BoardflashError(told, where=str(temporary)) from error
     return temporary
 
 
@@ -207,26 +236,40 @@ def _entry_of(item: Preserved) -> dict[str, object]:
 
 def _read_entry(path: Path) -> list[Preserved]:
     try:
-        body = json.loads(path.read_text(encoding="ascii"))
+        body = json.loads(read_file(path, ENTRY_MOST))
         if body["schema"] not in (SCHEMA_WITHOUT_READER, SCHEMA):
-            raise ValueError(f"schema {body['schema']}")
-        found = []
-        for item in body["bytes"]:
-            read_by = str(item["read"]) if body["schema"] == SCHEMA else NOT_KNOWN
-            if "blank" in item:
-                found.append(Preserved(int(item["address"]), _BLANK * int(item["blank"]), read_by))
-                continue
-            data = base64.b64decode(item["data"], validate=True)
-            if hashlib.blake2s(data, digest_size=16).hexdigest() != item["blake2s"]:
-                raise ValueError("digest mismatch")
-            found.append(Preserved(int(item["address"]), data, read_by))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ValueError("its schema is not known")
+        return [_item_of(item, proved=body["schema"] == SCHEMA) for item in body["bytes"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, BoardflashError) as error:
+        told = " ".join(str(error).split())[:80]
         raise BoardflashError(
-            f"this entry of the preserve journal can't be read ({error}); it holds bytes of your device that"
-            " an interrupted run meant to restore: move the file away to go on without them",
+            f"this entry of the preserve journal can't be read ({told}); it holds bytes of your device that"
+            " an interrupted run meant to restore: `boardflash journal --forget FILE` sets it aside",
             where=str(path),
         ) from error
-    return found
+
+
+def _item_of(item: Mapping[str, object], *, proved: bool) -> Preserved:
+    """One item of an entry, every key looked at. Raises ValueError, KeyError or TypeError."""
+    address = _number(item["address"], "address")
+    read_by = item["read"] if proved else NOT_KNOWN
+    if not isinstance(read_by, str) or not read_by.isprintable():
+        raise ValueError("`read` is no text")
+    if "blank" in item:
+        size = _number(item["blank"], "blank")
+        if size > BLANK_MOST:
+            raise ValueError(f"{size} blank bytes")
+        return Preserved(address, _BLANK * size, read_by)
+    data = base64.b64decode(str(item["data"]), validate=True)
+    if hashlib.blake2s(data, digest_size=16).hexdigest() != item["blake2s"]:
+        raise ValueError("digest mismatch")
+    return Preserved(address, data, read_by)
+
+
+def _number(value: object, key: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0xFFFF_FFFF:
+        raise ValueError(f"`{key}` is no number of 32 bits")
+    return value
 
 
 def _sync_folder(folder: Path) -> None:

@@ -68,6 +68,12 @@ def flash(
         journals = {name: session.found.journal(plan.board.region(name)) for name in images}
         for name, journal in journals.items():
             journal.drop_unbegun()
+            region = plan.board.region(name)
+            for unit in journal.outside(region.base, region.size):
+                progress.note(
+                    f"note: {name} {unit:#010x}: an earlier run's journal entry is for bytes that this memory"
+                    f" does not have; set aside as {journal.set_aside(unit)}"
+                )
             settle_unproved(session, plan, images[name], journal)
         effective = {name: _with_journal(image, journals[name]) for name, image in images.items()}
         devices = foreign_devices(session, plan, images)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import random
 from pathlib import Path
 from typing import Any
 
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.files import MIB, read_file, write_private
+from boardflash.state import private_folder
 
 _SCHEMA = 1
+MEMORY_MOST = 256 * MIB
 
 
 class BoardState:
@@ -50,18 +52,19 @@ class BoardState:
         if not record.is_file():
             return state
         try:
-            data = json.loads(record.read_text(encoding="utf-8"))
+            data = json.loads(read_file(record))
             if data["schema"] != _SCHEMA:
-                raise ValueError(f"schema {data['schema']}, expected {_SCHEMA}")
-            state.twin, state.chip = data["twin"], data["chip"]
-            state.option_bytes = dict(data["option_bytes"])
+                raise ValueError("its schema is not known")
+            state.twin, state.chip = _texts(data["twin"], data["chip"])
+            state.option_bytes = {str(k): _word(v) for k, v in dict(data["option_bytes"]).items()}
             state.chip_registers = dict(data["chip_registers"])
             state.otp = bytearray(bytes.fromhex(data["otp"]))
-            state.internal = bytearray((state.folder / "internal.bin").read_bytes())
-            state.qspi = bytearray((state.folder / "qspi.bin").read_bytes())
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            state.internal = bytearray(read_file(state.folder / "internal.bin", MEMORY_MOST))
+            state.qspi = bytearray(read_file(state.folder / "qspi.bin", MEMORY_MOST))
+        except (OSError, ValueError, KeyError, TypeError, RecursionError, BoardflashError) as error:
+            told = " ".join(str(error).split())[:80]
             raise BoardflashError(
-                f"not a simulated board's state ({error}); delete the folder to start with a new board",
+                f"not a simulated board's state ({told}); delete the folder to start with a new board",
                 where=str(state.folder),
                 code=ExitCode.BAD_INPUT,
             ) from error
@@ -85,14 +88,16 @@ class BoardState:
         """Write what has changed since the last load or save."""
         if self.folder is None:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private_folder(self.folder)
         for name, blob in self._files().items():
             digest = self._digest(blob)
             if self._on_disk.get(name) == digest:
                 continue
-            temporary = self.folder / f".{name}.{os.getpid()}"
-            temporary.write_bytes(blob)
-            temporary.replace(self.folder / name)
+            try:
+                write_private(self.folder / name, blob)
+            except OSError as error:
+                told = f"the simulated board's flash can't be kept: {error.strerror}"
+                raise BoardflashError(told, where=str(self.folder / name)) from error
             self._on_disk[name] = digest
 
     def _files(self) -> dict[str, bytes | bytearray]:
@@ -110,6 +115,18 @@ class BoardState:
     @staticmethod
     def _digest(blob: bytes | bytearray) -> bytes:
         return hashlib.blake2b(blob, digest_size=16).digest()
+
+
+def _texts(*values: object) -> list[str]:
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError("twin and chip are names")
+    return [str(value) for value in values]
+
+
+def _word(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0xFFFF_FFFF:
+        raise ValueError("an option register has 32 bits")
+    return value
 
 
 def fresh(size: int, start: str, seed: str) -> bytearray:

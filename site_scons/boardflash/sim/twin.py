@@ -14,6 +14,7 @@ from pathlib import Path
 import tomli
 
 from boardflash.errors import BoardflashError
+from boardflash.files import read_file
 from boardflash.sim.bus import REGISTER_CYCLES
 from boardflash.sim.nor.options import ChipOptions
 from boardflash.sim.nor.part import load_part
@@ -162,9 +163,7 @@ def load_twin(name: str) -> Twin:
     """The twin of that name, or the one in the file at that path."""
     path = Path(name)
     if path.suffix == ".toml":
-        if not path.is_file():
-            raise BoardflashError("no such twin file", where=name)
-        return _parse(path.read_text(encoding="utf-8"), name)
+        return _parse(_text_of(path), name)
     entry = resources.files("boardflash.sim") / "twins" / f"{name}.toml"
     if not entry.is_file():
         raise BoardflashError(
@@ -173,11 +172,23 @@ def load_twin(name: str) -> Twin:
     return _parse(entry.read_text(encoding="utf-8"), f"twins/{name}.toml")
 
 
+def _text_of(path: Path) -> str:
+    try:
+        return read_file(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BoardflashError("not UTF-8, as TOML has to be", where=str(path)) from None
+    except (FileNotFoundError, ValueError):  # ValueError: a path with a zero byte
+        raise BoardflashError("no such twin file", where=str(path)) from None
+    except OSError as error:
+        raise BoardflashError(f"cannot be read: {error.strerror}", where=str(path)) from None
+
+
 def _parse(text: str, where: str) -> Twin:
     try:
         raw = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise BoardflashError(str(error), where=where) from error
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
+        told = "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
+        raise BoardflashError(told, where=where) from error
     unknown = sorted(set(raw) - _KEYS)
     if unknown:
         raise BoardflashError(
@@ -186,6 +197,12 @@ def _parse(text: str, where: str) -> Twin:
     missing = sorted({"name", "mcu", "chip", "wiring"} - set(raw))
     if missing:
         raise BoardflashError(f"{missing[0]} is missing", where=where)
+    for key in ("name", "mcu", "chip"):
+        if not isinstance(raw[key], str):
+            raise BoardflashError("expected a text", where=f"{where}: {key}")
+    for table in ("wiring", "option_bytes", "chip_options"):
+        if not isinstance(raw.get(table, {}), dict):
+            raise BoardflashError("expected a table", where=f"{where}: {table}")
     for table, check in (("wiring", check_wire), ("option_bytes", check_option_register)):
         for key, value in raw.get(table, {}).items():
             try:
