@@ -32,6 +32,7 @@ SP, PC, XPSR = 13, 15, 16  # DCRSR numbering (ARMv7-M C1.6.3)
 XPSR_THUMB = 0x0100_0000
 VTOR = 0xE000_ED08
 START_TIMEOUT_S = 1.0
+START_POLL_S = 0.0005  # setting up and digesting its own code takes about 3 ms
 SCRATCH_SIZE = 256  # at buffers_base, for the answers of the small commands
 
 
@@ -188,7 +189,7 @@ class LoaderSession:
                 raise self._failed(f"its set-up failed at step {heads.state_detail}")
             if self.link.now() > deadline:
                 raise self._silent()
-            self.link.pause(0.001)
+            self.link.pause(START_POLL_S)
 
     def _compare_image(self, error: BoardflashError) -> None:
         """Where the loader does not start as it should, for the reason that is behind all others."""

@@ -21,6 +21,9 @@ from boardflash.program.work import Costs, Unit, count_pages, erase_times_ms, in
 Parts = tuple[tuple[int, bytes], ...]  # (address, bytes)
 #: A granule that packs into less is sent rather than copied: another command costs as much.
 WORTH_COPYING = 1024
+#: What is brought ahead: so many pieces of the least length, then longer ones.
+AHEAD_SHORT = 4
+AHEAD_CHUNK = 16 * 1024
 #: What a call of the link costs beside its bytes, roughly.
 CALL_S = 0.002
 _BLANK = bytes([ERASED])
@@ -184,12 +187,17 @@ class Changes:
 
     def ahead(self, image: RegionImage) -> Iterator[Load]:
         """The image's first bytes: needed if they differ, and there is time while the device digests."""
+        brought = 0
         for run in image.runs:
-            for at in range(0, run.size - CHUNK_MIN + 1, CHUNK_MIN):
-                data = run.data[at : at + CHUNK_MIN]
-                address = run.address + at
+            at = 0
+            while at + CHUNK_MIN <= run.size:
+                # Short ones first: they fit into a short digest. Many of them would fill the ring.
+                size = CHUNK_MIN if brought < AHEAD_SHORT or at + AHEAD_CHUNK > run.size else AHEAD_CHUNK
+                data = run.data[at : at + size]
+                address, at = run.address + at, at + size
                 if not data.strip(_BLANK):
                     continue
+                brought += 1
                 step = self._program_step(address, data)
                 if step.expands:
                     return  # so little is sent in no time, and in longer pieces

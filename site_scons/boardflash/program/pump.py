@@ -75,6 +75,7 @@ class Pump:
         lanes = {region: Queue(iterator) for region, iterator in steps.items()}
         self._spare = iter(spare)
         self._next_spare = next(self._spare, None)
+        self._looked_at = self._session.link.now()
         try:
             self._run(lanes)
         except BoardflashError:
