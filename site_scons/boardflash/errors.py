@@ -21,6 +21,16 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # Ctrl-C
 
 
+MESSAGE_MOST = 1500
+
+
+def one_line(text: str) -> str:
+    """The text as it may reach a terminal: titles, file names and symbols of others may hold anything, line
+    breaks and the terminal's own commands among it."""
+    line = "".join(c if c.isprintable() else " " if c in "\n\t" else "?" for c in text)
+    return line if len(line) <= MESSAGE_MOST else line[: MESSAGE_MOST - 3] + "..."
+
+
 class BoardflashError(Exception):
     """A fault, told to the person who can mend it.
 
@@ -29,6 +39,7 @@ class BoardflashError(Exception):
     """
 
     def __init__(self, message: str, *, where: str = "", code: ExitCode = ExitCode.BAD_INPUT) -> None:
+        message, where = one_line(message), one_line(where)
         super().__init__(message)
         self.message = message
         self.where = where

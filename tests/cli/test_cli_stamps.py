@@ -28,6 +28,7 @@ class Region:
 class Plan:
     digest = "plan-1"
     regions = (Region("internal"), Region("qspi"))
+    left_out = ()
 
     class board:  # noqa: N801
         name = "stm32f746g-disco"

@@ -85,7 +85,11 @@ def _failed(arguments: object, message: str, code: ExitCode) -> int:
     if target is not None:
         from boardflash.cli.output import error_report, write_json
 
-        write_json(target, error_report(getattr(arguments, "verb", ""), message, code))
+        try:
+            write_json(target, error_report(getattr(arguments, "verb", ""), message, code))
+        except BoardflashError as error:
+            if str(error) != message:  # else it is what has just been said
+                _say(str(error))
     return int(code)
 
 

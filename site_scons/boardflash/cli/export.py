@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from boardflash.cli.output import say, tell
 from boardflash.cli.plans import board_of, split_inputs
 
 
@@ -18,8 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
     images = split_inputs(board, specs).images if specs else ()
     made = export(chosen, ExportRequest(board, arguments.output, tuple(images)))
     if note := left_out(chosen, board):
-        print(note, file=sys.stderr)
+        say(note, sys.stderr)
     if not arguments.quiet:
         for path in made:
-            print(path)
+            tell(str(path))
     return 0

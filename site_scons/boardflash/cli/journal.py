@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from boardflash.cli.output import REPORT_SCHEMA, write_json
+from boardflash.cli.output import REPORT_SCHEMA, tell, write_json
 from boardflash.errors import BoardflashError
 
 
@@ -34,17 +34,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.restore is not None:
         entry = chosen(arguments.restore)
         entry.journal.decide(entry.unit)
-        print(f"{arguments.restore}: the next flash of this device writes these bytes back")
+        tell(f"{arguments.restore}: the next flash of this device writes these bytes back")
     elif arguments.forget is not None:
         entry = chosen(arguments.forget)
         if entry.unreadable:
-            print(f"{arguments.forget}: set aside as {entry.journal.set_aside(entry.unit)}")
+            tell(f"{arguments.forget}: set aside as {entry.journal.set_aside(entry.unit)}")
         else:
             entry.journal.forget(entry.unit)
-            print(f"{arguments.forget}: forgotten; the device keeps what it holds")
+            tell(f"{arguments.forget}: forgotten; the device keeps what it holds")
     elif arguments.json is None:
         for entry in owed(state_dir()):
-            print(told(entry))
+            tell(told(entry))
         return 0
     if arguments.json is not None:
         entries = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from boardflash.cli.output import write_json
+from boardflash.cli.output import tell, write_json
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -19,5 +19,5 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     width = max((len(board.name) for board in boards), default=0)
     for board in boards:
-        print(f"{board.name:{width}}  {board.mcu:14}  {board.title}")
+        tell(f"{board.name:{width}}  {board.mcu:14}  {board.title}")
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from boardflash.cli.output import write_json
+from boardflash.cli.output import tell, write_json
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 0
     for probe in probes:
-        print(f"{probe.serial}  {probe.product} ({probe.connection})")
+        tell(f"{probe.serial}  {probe.product} ({probe.connection})")
     if not probes:
-        print("no J-Link is attached; --probe sim is a simulated board")
-    print(told)
+        tell("no J-Link is attached; --probe sim is a simulated board")
+    tell(told)
     return 0

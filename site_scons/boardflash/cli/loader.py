@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from boardflash.cli.output import tell
 from boardflash.cli.plans import board_of, toolchain_of
 
 
@@ -14,6 +15,6 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.output.mkdir(parents=True, exist_ok=True)
     artefact = build_loader(board, arguments.output, toolchain_of(arguments))
     if not arguments.quiet:
-        print(f"{artefact.elf}: {len(artefact.image):,} bytes for {board.name}, {artefact.toolchain}")
-        print(f"sha256 {artefact.sha256}")
+        tell(f"{artefact.elf}: {len(artefact.image):,} bytes for {board.name}, {artefact.toolchain}")
+        tell(f"sha256 {artefact.sha256}")
     return 0

@@ -26,7 +26,7 @@ def say(line: str, stream: TextIO | None) -> None:
     if stream is None:  # closed before we were started
         return
     try:
-        print(line, file=stream, flush=True)
+        print(printable(line, stream), file=stream, flush=True)
     except BrokenPipeError:
         silence(stream)
     except OSError as error:
@@ -34,8 +34,20 @@ def say(line: str, stream: TextIO | None) -> None:
         silence(stream)
 
 
+def printable(line: str, stream: TextIO) -> str:
+    """Without what a terminal would take for its own, or its encoding does not have."""
+    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in line)
+    encoding = stream.encoding or "utf-8"
+    return shown.encode(encoding, errors="replace").decode(encoding)
+
+
 #: Why output did not get where it was sent: a full disk.
 lost: list[str] = []
+
+
+def tell(line: str) -> None:
+    """One line to standard output: what a verb was asked for."""
+    say(line, sys.stdout)
 
 
 def silence(stream: TextIO) -> None:

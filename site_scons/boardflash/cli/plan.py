@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from boardflash.cli.output import tell
 from boardflash.cli.plans import board_of, cached_loader, named_plan, plan_of, toolchain_of, write_plan
 from boardflash.errors import BoardflashError, ExitCode
 
@@ -35,5 +36,5 @@ def run(arguments: argparse.Namespace) -> int:
                     (arguments.output / f"{region.name}.hex").write_bytes(b"")
     if not arguments.quiet:
         for line in describe(plan):
-            print(line)
+            tell(line)
     return 0

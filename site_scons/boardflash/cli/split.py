@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from boardflash.cli.output import tell
 from boardflash.cli.plans import board_of, split_inputs
 
 
@@ -31,5 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
                 lines.append(f"{region.name}: nothing")
     lines += left_out_lines(split.left_out)
     if not arguments.quiet:
-        print("\n".join(lines))
+        tell("\n".join(lines))
     return 0

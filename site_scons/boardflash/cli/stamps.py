@@ -54,9 +54,12 @@ def read_stamp(path: Path) -> dict[str, Any] | None:
     if not isinstance(stamp, dict) or stamp.get("schema") != STAMP_SCHEMA:
         return None
     regions = stamp.get("regions")
-    if not isinstance(regions, list) or not all(isinstance(region, dict) for region in regions):
+    if not isinstance(regions, list) or not all(
+        isinstance(region, dict) and isinstance(region.get("name"), str) for region in regions
+    ):
         return None
-    return stamp
+    texts = (stamp.get(key, "") for key in ("plan", "unique_id", "jedec_id"))
+    return stamp if all(isinstance(text, str) for text in texts) else None
 
 
 def why_not_trusted(

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from boardflash.errors import BoardflashError
+from boardflash.files import MIB, read_file
 from boardflash.link.selector import Selector, parse
-from boardflash.link.trace import CALLBACKS, FORMAT, QUESTIONS, UNSECURE, describe, pointee
+from boardflash.link.trace import CALLBACKS, FORMAT, QUESTIONS, UNSECURE, describe, pointee, text_fields
 
 NO_PROBE = -256
+TRACE_MOST = 1024 * MIB
 SHOWN = 160
 
 # Exports that pylink uses only where the DLL has them.
@@ -83,9 +85,14 @@ class ReplayLibrary:
         if name in CALLBACKS:
             self._handlers[CALLBACKS[name]] = args[0]
         for kind, text in call.get("said", ()):
+            if kind not in self._handlers:
+                raise self._deviation("a message comes before anybody listens", made)
             self._handlers[kind](*((b"", text.encode(), 0) if kind == UNSECURE else (text.encode(),)))
         for n, written in call.get("wrote", {}).items():
-            self._write(pointee(args[int(n)]), written)
+            target = pointee(args[int(n)]) if int(n) < len(args) else None
+            if target is None:
+                raise self._deviation("it writes to an argument that is none to write to", made)
+            self._write(target, written)
         result = call["returns"]
         return self._functions.text(result["text"]) if isinstance(result, dict) else result
 
@@ -119,9 +126,12 @@ class ReplayLibrary:
             )
         raw = base64.b64decode(written["bytes"])
         ctypes.memmove(ctypes.addressof(target), raw, min(len(raw), ctypes.sizeof(target)))
-        for field, text in written.get("texts", {}).items():
-            if text is not None:
-                setattr(target, field, ctypes.cast(self._functions.text(text), type(getattr(target, field))))
+        texts = written.get("texts", {})
+        for field in text_fields(target):
+            # An address that was recorded, or made up, means nothing here: it must never be followed.
+            text = texts.get(field)
+            kind = type(getattr(target, field))
+            setattr(target, field, kind() if text is None else ctypes.cast(self._functions.text(text), kind))
 
     def _deviation(self, what: str, made: dict[str, Any]) -> BoardflashError:
         self._deviated = True
@@ -173,28 +183,97 @@ class _ReplayFunction:
         self._replay = replay
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        return self._replay.answer(self._name, args, named)
+        result = self._replay.answer(self._name, args, named)
+        # pylink says which functions answer with an address. A number from a file is none.
+        is_address = getattr(self, "restype", None) is not None
+        return None if is_address and isinstance(result, int) else result
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_file(path, TRACE_MOST).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as failure:
-        raise BoardflashError(f"the trace cannot be read: {failure}", where=str(path)) from failure
+        told = failure.strerror if isinstance(failure, OSError) else "not UTF-8 text"
+        raise BoardflashError(f"the trace cannot be read: {told}", where=str(path)) from failure
     records: list[dict[str, Any]] = []
     for number, line in enumerate(lines, 1):
         try:
             record = json.loads(line)
-        except ValueError as failure:
+        except (ValueError, RecursionError) as failure:
             if number == len(lines):
                 break  # cut off while it was written
-            raise BoardflashError(
-                f"not a line of a trace: {failure}", where=f"{path}: line {number}"
-            ) from failure
+            raise _no_line(path, number, " ".join(str(failure).split())[:64]) from failure
+        if number == 1:
+            _check_header(path, record)
+        else:
+            wrong = _fault_of(record)
+            if wrong:
+                raise _no_line(path, number, wrong)
         records.append(record)
-    if not records or not isinstance(records[0], dict) or records[0].get("boardflash_trace") != FORMAT:
+    if not records:
         raise BoardflashError(f"not a trace of format {FORMAT}", where=str(path))
     return records[0], records[1:]
+
+
+def _check_header(path: Path, header: object) -> None:
+    if not isinstance(header, dict) or header.get("boardflash_trace") != FORMAT:
+        raise BoardflashError(f"not a trace of format {FORMAT}", where=str(path))
+    serial = header.get("serial")
+    if serial is not None and not _is_number(serial, 0, 1 << 32):
+        raise _no_line(path, 1, "`serial` is no serial number")
+    if not all(isinstance(header.get(key) or "", str) for key in ("probe", "software")):
+        raise _no_line(path, 1, "`probe` and `software` are texts")
+
+
+def _fault_of(record: object) -> str:
+    """What is wrong with a line of calls; "" if nothing is. Afterwards each key has the type that it must."""
+    if not isinstance(record, dict):
+        return "no call"
+    name, args, returns = record.get("call"), record.get("args"), record.get("returns")
+    if not isinstance(name, str) or not name.startswith("JLINK") or not isinstance(args, list):
+        return "no call of the J-Link library"
+    text = isinstance(returns, dict) and list(returns) == ["text"] and _is_text(returns["text"])
+    if "returns" not in record:
+        return "`returns` is missing"
+    if returns is not None and not text and not _is_number(returns, -(1 << 63), 1 << 64):
+        return "`returns` is neither a number nor a text"
+    if not isinstance(record.get("t"), (int, float)) or not 0 <= record["t"] < 1e9:
+        return "`t` is no time"
+    said = record.get("said", [])
+    kinds = set(CALLBACKS.values())
+    if not isinstance(said, list) or not all(
+        isinstance(m, list) and len(m) == 2 and m[0] in kinds and isinstance(m[1], str) for m in said
+    ):
+        return "`said` holds no messages"
+    return _fault_of_written(record.get("wrote", {}))
+
+
+def _fault_of_written(wrote: object) -> str:
+    if not isinstance(wrote, dict):
+        return "`wrote` is no table"
+    for number, written in wrote.items():
+        if not number.isascii() or not number.isdigit() or len(number) > 2 or not isinstance(written, dict):
+            return "`wrote` names no argument"
+        texts = written.get("texts", {})
+        if not isinstance(texts, dict) or not all(_is_text(text) for text in texts.values()):
+            return "`texts` holds no texts"
+        try:
+            base64.b64decode(written.get("bytes", ""), validate=True)
+        except (ValueError, TypeError):
+            return "`bytes` is not base64"
+    return ""
+
+
+def _is_text(value: object) -> bool:
+    return value is None or (isinstance(value, str) and "\0" not in value)
+
+
+def _is_number(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and low <= value < high
+
+
+def _no_line(path: Path, number: int, what: str) -> BoardflashError:
+    return BoardflashError(f"not a line of a trace: {what}", where=f"{path}: line {number}")
 
 
 def _show(call: dict[str, Any]) -> str:

@@ -57,7 +57,7 @@ class BoardState:
                 raise ValueError("its schema is not known")
             state.twin, state.chip = _texts(data["twin"], data["chip"])
             state.option_bytes = {str(k): _word(v) for k, v in dict(data["option_bytes"]).items()}
-            state.chip_registers = dict(data["chip_registers"])
+            state.chip_registers = {str(k): _word(v) for k, v in dict(data["chip_registers"]).items()}
             state.otp = bytearray(bytes.fromhex(data["otp"]))
             state.internal = bytearray(read_file(state.folder / "internal.bin", MEMORY_MOST))
             state.qspi = bytearray(read_file(state.folder / "qspi.bin", MEMORY_MOST))
@@ -125,7 +125,7 @@ def _texts(*values: object) -> list[str]:
 
 def _word(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 0xFFFF_FFFF:
-        raise ValueError("an option register has 32 bits")
+        raise ValueError("no register holds that")
     return value
 
 
