@@ -123,6 +123,7 @@ static uint32_t hash_of(const uint32_t *words)
 	return hash << SPOT_HASH_SHIFT;
 }
 
+/* What is blank with four address bytes may be none with three, but only what is not counts as a proof. */
 static bool width_is_right(uint32_t offset, const uint32_t *one)
 {
 	uint32_t three[SPOT_SIZE / sizeof(uint32_t)];
@@ -131,7 +132,9 @@ static bool width_is_right(uint32_t offset, const uint32_t *one)
 		return true;
 	}
 	read_way(WAY_THREE, offset, (uint8_t *)three, SPOT_SIZE);
-	width_proofs++;
+	if (!tells_nothing(one)) {
+		width_proofs++;
+	}
 	return first_difference(three, one, SPOT_SIZE) == SPOT_SIZE;
 }
 
@@ -144,8 +147,8 @@ uint32_t ways_prove(uint32_t offset)
 	if (differs != offset + SPOT_SIZE) {
 		return hash | SPOT_DIFFERS;
 	}
-	if (tells_nothing(one)) {
-		return hash | SPOT_BLANK;
+	if (!width_is_right(offset, one)) {
+		return hash | SPOT_WIDTH;
 	}
-	return hash | (width_is_right(offset, one) ? SPOT_PROVED : SPOT_WIDTH);
+	return hash | (tells_nothing(one) ? SPOT_BLANK : SPOT_PROVED);
 }

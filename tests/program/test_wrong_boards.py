@@ -34,6 +34,7 @@ from program.wrong_boards import (
     SOUND,
     SOUND_LARGE,
     SOUND_MICRON,
+    WIDTH,
     WIRING,
     Bench,
     Wrong,
@@ -218,6 +219,31 @@ def test_a_chip_that_is_smaller_than_its_file_loses_nothing(
         assert at < SIZE, "an image in a half that is not there was flashed"
     assert lost(rig, content, at % SIZE) == []
     assert journal_files(rig) == ()
+
+
+@pytest.mark.parametrize("size", [LENGTH, SIZE // 2], ids=["the image alone", "half of three bytes' reach"])
+def test_four_address_bytes_that_the_chip_does_not_take_change_nothing(tmp_path: Path, size: int) -> None:
+    """Every read comes from the first 128 KiB, and is alike both ways; where these are blank, it is blank."""
+    rig = device(tmp_path, WIDTH, b"")
+    content = bytearray(b"\xff" * 2 * SIZE)
+    content[0x20_0000 : 0x20_0000 + size] = noise(size, 1)
+    rig.set_memory("qspi", 0, bytes(content))
+    told = str(failing(rig, 0x20_0000))
+    assert "three and four address bytes read different bytes on one line" in told
+    assert told.endswith("; nothing was erased or programmed")
+    assert rig.memory("qspi") == content
+
+
+def test_a_spot_that_three_address_bytes_do_not_reach_proves_no_width(tmp_path: Path) -> None:
+    """The last spot of the chip shows the only bytes that it holds: no more than one page is spoilt."""
+    rig = device(tmp_path, WIDTH, b"")
+    content = bytearray(b"\xff" * 2 * SIZE)
+    content[0x2_0000:0x2_1000] = noise(0x1000, 1)
+    rig.set_memory("qspi", 0, bytes(content))
+    told = str(failing(rig, 0x6_0000))
+    assert told.startswith("bench: qspi 0x90060000: what was written here has changed 0x90000600: ")
+    assert "takes fewer address bytes" in told
+    assert len(lost(rig, content, 0x600, 256)) == 0
 
 
 @pytest.mark.parametrize("call_share", [0.55, 0.7, 0.8, 0.9])

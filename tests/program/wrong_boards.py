@@ -143,4 +143,11 @@ SIZES = [
     Wrong("counterfeit that wraps", **_LARGE, faults={"chip": "W25Q256JV-IQ", "wraps_at": "0x1000000"}),
     Wrong("16 MiB with the ID of 32", **_LARGE, faults={"jedec_id": "EF 40 19"}),
 ]
+#: Both ways send four bytes then, and the chip takes three.
+WIDTH = Wrong(
+    "four address bytes not switched on",
+    **_LARGE,
+    faults={"chip": "W25Q256JV-IQ", "unknown_opcodes": "[0xB7]"},
+    override='enter_4byte = "B7"\nread.opcode = 0xEB\nprogram.opcode = 0x32',
+)
 SOUND_LARGE = Wrong("sound, 32 MiB", **_LARGE, faults={"chip": "W25Q256JV-IQ"}, size=2 * SIZE)

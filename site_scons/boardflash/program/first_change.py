@@ -17,7 +17,7 @@ from boardflash.program.change import UnitTask
 from boardflash.program.journal import Journal
 from boardflash.program.neighbours import Neighbours
 from boardflash.program.overlay import uncovered
-from boardflash.program.prove import Prover, wrap_of
+from boardflash.program.prove import THREE_BYTE_SIZE, Prover, wrap_of
 from boardflash.program.reads import causes_of_program, shown
 from boardflash.program.steps import Item, Step, Wait
 from boardflash.program.survey import Digests, digest_steps
@@ -25,7 +25,6 @@ from boardflash.program.work import Unit
 
 CHECK_LIMIT_S = 5.0
 COMPARED_MOST = 64 * 1024  # of a whole chip, its beginning
-THREE_BYTE_SIZE = 1 << 24
 _BLANK = bytes([ERASED])
 
 
@@ -228,6 +227,11 @@ class FirstChange:
 
     def _judge(self, address: int, data: bytes, seen: dict[str, bytes]) -> None:
         prover = self._prover
+        low, shifted = self._low(address), self._shifted(address)
+        for name, at in (("low", low), ("shifted", shifted)):
+            apart = abs(at - address) >= len(data)
+            if apart and seen.get(f"{name} after") != seen.get(f"{name} before"):
+                raise prover.wraps(address, at)
         if seen["one"] != data:
             fits = causes_of_program(data, seen["one"], seen["before"], prover.chip)
             raise prover.failed(
@@ -238,11 +242,5 @@ class FirstChange:
             )
         if seen["mode"] != seen["one"]:
             raise prover.unproved(address)
-        if "low after" not in seen:
-            return
-        low = self._low(address)
-        if seen["low after"] != (data if low == address else seen["low before"]):
-            raise prover.wraps(address, low)
-        apart = abs(self._shifted(address) - address) >= len(data)
-        if apart and seen["shifted after"] != seen["shifted before"]:
-            raise prover.wraps(address, self._shifted(address))
+        if low == address and seen.get("low after", data) != data:
+            raise prover.wrong_width(address)

@@ -41,6 +41,7 @@ PAIRS = 4
 SFDP_BYTES = 256
 _WORD = struct.Struct("<I")
 PROVE_LIMIT_S = 1.0
+THREE_BYTE_SIZE = 1 << 24  # what three address bytes reach
 
 
 def wrap_of(region: Region, end: int) -> int:
@@ -97,7 +98,7 @@ class Prover:
     chip: Chip
     image: RegionImage
     report: RegionReport
-    counted: int = 0  # spots that told something
+    counted: int = 0  # spots that proved the reads
     wrap: int = 0  # bytes at which the chip may wrap, as far as is known; 0: it does not
     done: bool = False
     _words: dict[int, int] = field(default_factory=dict)
@@ -114,8 +115,9 @@ class Prover:
         yield self._prove_step(spots)
         yield Wait()
         self._judge(spots)
-        self.counted = sum(1 for word in self._words.values() if _verdict(word) == Spot.PROVED)
-        self.report.spots, self.report.spots_counted = len(spots), self.counted
+        told = [at for at in spots if _verdict(self._words[at]) == Spot.PROVED]
+        self.counted = sum(1 for at in told if self._width_seen(at))
+        self.report.spots, self.report.spots_counted = len(spots), len(told)
         if wrap and not self._told_apart(wrap):
             self.wrap = wrap
 
@@ -124,7 +126,17 @@ class Prover:
         yield self._prove_step(spots)
         yield Wait()
         self._judge(spots)
-        self.counted += sum(1 for at in spots if _verdict(self._words[at]) == Spot.PROVED)
+        told = [at for at in spots if _verdict(self._words[at]) == Spot.PROVED]
+        self.counted += sum(1 for at in told if self._width_seen(at))
+
+    def _width_seen(self, address: int) -> bool:
+        """Whether a wrong number of address bytes would have shown here.
+
+        Opcodes that always take four show it by themselves. A mode that the chip is not in spoils both ways
+        alike; it is found by a read with three bytes, which does not reach beyond 16 MiB.
+        """
+        offset = address - self.region.base
+        return self.chip.enter_4byte == "none" or offset + SPOT_SIZE <= THREE_BYTE_SIZE
 
     def _told_apart(self, wrap: int) -> bool:
         return any(
@@ -139,12 +151,15 @@ class Prover:
             raise self.unproved(wrong[0], f"at {len(wrong)} of {len(spots)} spots ")
         wrong = [at for at in spots if _verdict(self._words[at]) == Spot.WIDTH]
         if wrong:
-            raise self.failed(
-                wrong[0],
-                "three and four address bytes read different bytes on one line: the chip does not take four,"
-                f" or is no chip of {size_text(self.chip.size)}; check [qspi] chips and the chip file's size,"
-                " address_bytes and enter_4byte",
-            )
+            raise self.wrong_width(wrong[0])
+
+    def wrong_width(self, address: int) -> BoardflashError:
+        return self.failed(
+            address,
+            "three and four address bytes read different bytes on one line: the chip does not take four,"
+            f" or is no chip of {size_text(self.chip.size)}; check [qspi] chips and the chip file's size,"
+            " address_bytes and enter_4byte",
+        )
 
     def unproved(self, address: int, how_often: str = "") -> Unproved:
         """The reads of the mode differ from one line at this address."""
