@@ -180,7 +180,7 @@ class Prover:
         )
 
     def failed(self, address: int, message: str) -> BoardflashError:
-        changed = self.report.erases or self.report.pages_programmed
+        changed = self.report.erases or self.report.pages_programmed or self.report.trial_bytes
         state = "" if changed else "; nothing was erased or programmed"
         return BoardflashError(
             message + state,
