@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,6 @@ from boardflash.program.prove import Prover
 from boardflash.program.report import RegionReport
 from boardflash.program.rescue import prove
 from boardflash.program.session import open_session
-from boardflash.sim.nor.core import SerialNor
 from cuts import at_each_call, journal_files, sample
 from program.wrong_boards import (
     DUMMIES,
@@ -41,7 +39,9 @@ from program.wrong_boards import (
     Bench,
     Wrong,
     bench,
+    device,
     noise,
+    refusal,
 )
 
 LENGTH = 10 * KIB + 100
@@ -105,32 +105,6 @@ KINDS = [
     "image, and the last 100 bytes of a unit",
     "blank but the last 100 bytes of a unit",
 ]
-
-
-def device(folder: Path, wrong: Wrong, content: bytes, faults: dict[str, str] | None = None) -> Bench:
-    rig = bench(folder, wrong, faults)
-    if not (folder / "state" / "sim").exists():
-        with rig.link():
-            pass
-        rig.set_memory("qspi", 0, content)
-    return rig
-
-
-@contextmanager
-def refusal() -> Iterator[pytest.ExceptionInfo[BoardflashError]]:
-    """A run that fails; what it says of its changes is what the chip has seen."""
-    begun: list[str] = []
-    begin = SerialNor.begin
-
-    def noted(chip: SerialNor, kind: str, *rest: object) -> None:
-        begun.append(kind)
-        begin(chip, kind, *rest)  # type: ignore[arg-type]
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(BoardflashError) as caught:
-        patch.setattr(SerialNor, "begin", noted)
-        yield caught
-    if "nothing was erased or programmed" in str(caught.value):
-        assert {"erase", "program"}.isdisjoint(begun)
 
 
 def failing(rig: Bench, at: int = 0) -> BoardflashError:

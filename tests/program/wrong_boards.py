@@ -9,19 +9,24 @@ import atexit
 import random
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from boardflash.description.load import load_board
 from boardflash.description.model import Board
+from boardflash.errors import BoardflashError
 from boardflash.image.model import MemoryRange, Segment
 from boardflash.image.split import split
 from boardflash.loader.artefact import LoaderArtefact
 from boardflash.loader.compile import Toolchain, build_loader
 from boardflash.plan.file import make_plan
 from boardflash.plan.model import FlashPlan, LoaderRef
+from boardflash.sim.nor.core import SerialNor
 from rig import Rig
 
 KIB = 1024
@@ -75,6 +80,32 @@ class Bench(Rig):
 def bench(folder: Path, wrong: Wrong, faults: Mapping[str, str] | None = None) -> Bench:
     """The device of `wrong`, driven by its board file."""
     return Bench(folder, twin=wrong.twin, faults={**wrong.faults, **(faults or {})}, wrong=wrong)
+
+
+def device(folder: Path, wrong: Wrong, content: bytes, faults: dict[str, str] | None = None) -> Bench:
+    rig = bench(folder, wrong, faults)
+    if not (folder / "state" / "sim").exists():
+        with rig.link():
+            pass
+        rig.set_memory("qspi", 0, content)
+    return rig
+
+
+@contextmanager
+def refusal() -> Iterator[pytest.ExceptionInfo[BoardflashError]]:
+    """A run that fails; what it says of its changes is what the chip has seen."""
+    begun: list[str] = []
+    begin = SerialNor.begin
+
+    def noted(chip: SerialNor, kind: str, *rest: object) -> None:
+        begun.append(kind)
+        begin(chip, kind, *rest)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(BoardflashError) as caught:
+        patch.setattr(SerialNor, "begin", noted)
+        yield caught
+    if "nothing was erased or programmed" in str(caught.value):
+        assert {"erase", "program"}.isdisjoint(begun)
 
 
 def built(wrong: Wrong) -> tuple[Board, LoaderArtefact]:
