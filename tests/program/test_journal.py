@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from boardflash.errors import BoardflashError
-from boardflash.program.journal import Journal, Preserved
+from boardflash.program.journal import BY_BUS, BY_ONE_LINE, Journal, Preserved
 
 
 def journal(tmp_path: Path, uid: str = "00112233") -> Journal:
@@ -89,3 +94,70 @@ def test_blank_stretches_are_owed_too_and_take_no_room(tmp_path: Path) -> None:
     owe(book, 0x9000_0000, (Preserved(0x9000_0000, b"\xff" * 1_000_000),))
     assert book.pending() == (Preserved(0x9000_0000, b"\xff" * 1_000_000),)
     assert (book.folder / "90000000.json").stat().st_size < 200
+
+
+def test_a_blank_stretch_remembers_how_it_was_read(tmp_path: Path) -> None:
+    """Else the next run would ask the user about bytes that were proved."""
+    proved = Preserved(0x9000_0000, b"\xff" * 300, BY_ONE_LINE)
+    owe(journal(tmp_path), 0x9000_0000, (proved,))
+    assert journal(tmp_path).pending() == (proved,)
+    assert list(journal(tmp_path).unproved()) == []
+
+
+def test_an_entry_to_the_last_byte_of_what_is_verified_goes(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    owe(book, 0x9000_0000, (Preserved(0x9000_0FF0, bytes(16)),))
+    book.forget_within(0x9000_0000, 0x0FFF)
+    assert book.units() == (0x9000_0000,)
+    book.forget_within(0x9000_0000, 0x1000)
+    assert book.units() == ()
+
+
+def test_what_was_not_written_to_its_end_goes_with_what_was_never_owed(tmp_path: Path) -> None:
+    book = journal(tmp_path)
+    book.keep(0x9000_0000, (Preserved(0x9000_0010, b"kept"),))
+    (book.folder / "90001000.new").write_text('{"schema": 3, "by')
+    book.drop_unbegun()
+    assert list(book.folder.iterdir()) == []
+
+
+def test_older_entries_are_proved_where_the_core_reads_by_its_bus(tmp_path: Path) -> None:
+    """They do not say how they were read; in internal flash there is but one way."""
+    item = {"address": 0x0800_4000, "data": base64.b64encode(b"settings").decode("ascii")}
+    item["blake2s"] = hashlib.blake2s(b"settings", digest_size=16).hexdigest()
+    books = [Journal(tmp_path, "00112233", "internal", "449"), journal(tmp_path)]
+    for book in books:
+        book.folder.mkdir(parents=True)
+        old = {"schema": 2, "unit": 0x0800_4000, "bytes": [item]}
+        book.path(0x0800_4000).write_text(json.dumps(old), encoding="ascii")
+    assert [list(book.unproved()) for book in books] == [
+        [],
+        [(0x0800_4000, Preserved(0x0800_4000, b"settings"))],
+    ]
+    assert books[0].pending() == (Preserved(0x0800_4000, b"settings", BY_BUS),)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no folder handles to sync")
+def test_an_entry_and_its_name_are_durable_before_its_unit_is_touched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut of the computer must not take it back, nor bring it back when it is settled."""
+    synced: list[tuple[str, list[str]]] = []
+    sync = os.fsync
+    book = journal(tmp_path)
+
+    def noted(handle: int) -> None:
+        what = os.fstat(handle)
+        kind = "folder" if stat.S_ISDIR(what.st_mode) else "file" if what.st_size else "empty file"
+        synced.append((kind, [path.name for path in book.folder.iterdir()]))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    book.keep(0x9000_0000, (Preserved(0x9000_0010, b"settings"),))
+    assert synced == [("file", ["90000000.new"])]
+    book.begin(0x9000_0000)
+    assert synced[1:] == [("folder", ["90000000.json"])]
+    book.decide(0x9000_0000)
+    assert [kind for kind, _ in synced[2:]] == ["file", "folder"]
+    book.forget(0x9000_0000)
+    assert synced[4:] == [("folder", [])]
