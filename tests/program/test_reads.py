@@ -76,6 +76,26 @@ def test_bytes_of_another_place_fit_what_carries_the_address(chip: object, more:
     )
 
 
+def test_a_line_that_carries_nothing_is_not_taken_for_one_that_is_open() -> None:
+    """Bits 3 and 7 are clear in what is right, too."""
+    right = bytes(byte & 0x77 for byte in RIGHT)
+    assert causes_of_read(right, line_always(right, 2, 1), CHIP) == (
+        "bits 2 and 6 of every byte always read 1: fits io2 on another pin, or open"
+    )
+
+
+def test_bytes_that_are_all_alike_show_no_shift() -> None:
+    """One wrong byte before blank ones: every shift fits."""
+    told = causes_of_read(bytes([0xFF]) * 64, b"\x0f" + bytes([0xFF]) * 63, CHIP)
+    assert "dummy cycle more" not in told and "other bytes altogether" in told
+
+
+def test_a_page_sent_on_one_line_shows_no_bits_of_io2() -> None:
+    one = replace(CHIP, program=replace(CHIP.program, lines=Lines(1, 1, 1)))
+    told = causes_of_program(RIGHT, line_always(RIGHT, 2, 1), bytes([0xFF]) * 64, one)
+    assert told.startswith("other bytes were programmed: fits the line count of the program command (32h on")
+
+
 def test_two_lines_show_no_bits_of_io2(  # the arithmetic above is that of four
 ) -> None:
     assert "other bytes altogether" in causes_of_read(RIGHT, line_always(RIGHT, 2, 1), DUAL)
