@@ -167,6 +167,42 @@ def test_where_the_wire_has_changed_the_loader_that_is_told_before_its_silence(s
     assert caught.value.where == f"RAM {RAM + 5:#010x}"
 
 
+def test_a_link_that_fails_in_the_comparison_does_not_hide_the_first_fault(server: MailboxServer) -> None:
+    server.silent = True
+    good = server.read_memory
+
+    def broken(address: int, size: int) -> bytes:
+        if address == RAM:
+            raise BoardflashError("the link has failed", code=ExitCode.DEVICE_FAILED)
+        return good(address, size)
+
+    server.read_memory = broken  # type: ignore[method-assign]
+    with pytest.raises(BoardflashError, match="target loader: does not answer"):
+        LoaderSession(server, ARTEFACT).start()
+
+
+@pytest.mark.parametrize(
+    ("version", "state", "told"),
+    [
+        (p.MAILBOX_VERSION + 1, p.LoaderState.READY, f"mailbox version {p.MAILBOX_VERSION + 1}, expected"),
+        (p.MAILBOX_VERSION, p.LoaderState.FAILED, "its set-up failed at step 3"),
+    ],
+)
+def test_a_loader_that_can_not_serve_says_why(
+    server: MailboxServer, version: int, state: p.LoaderState, told: str
+) -> None:
+    go = server.go
+
+    def started() -> None:
+        go()
+        server.put(0, p.MAILBOX_MAGIC, version, state, 3)
+
+    server.go = started  # type: ignore[method-assign]
+    with pytest.raises(BoardflashError, match=told):
+        LoaderSession(server, ARTEFACT).start()
+    assert server.time < 0.1, "it is no silence"
+
+
 def test_several_commands_cost_one_link_call(server: MailboxServer, session: LoaderSession) -> None:
     session.submit_all(p.REGION_QSPI, [erase(n) for n in range(5)])
     assert [call.split()[0] for call in server.calls] == ["write"]
@@ -247,6 +283,31 @@ def test_fault_of_the_loader_is_decoded(server: MailboxServer, session: LoaderSe
         "target loader: stopped with HardFault (data access to a no-access region) at pc 0x20000456, "
         "address 0x90000010, CFSR 0x00000082, HFSR 0x40000000"
     )
+
+
+def test_control_c_while_a_chip_is_busy_ends_the_wait(server: MailboxServer) -> None:
+    session = LoaderSession(server, ARTEFACT, interrupted=lambda: True)
+    session.start()
+    server.silent = True
+    with pytest.raises(BoardflashError) as caught:
+        session.identify_chip()
+    assert caught.value.code == ExitCode.INTERRUPTED
+    assert server.time < 1
+
+
+def test_what_is_read_is_taken_when_the_command_is_over(
+    server: MailboxServer, session: LoaderSession
+) -> None:
+    serve = server.serve
+
+    def reading(region: int) -> None:
+        taken = len(server.taken)
+        serve(region)
+        for _region, _operation, _address, length, buffer, *_ in server.taken[taken:]:
+            server.ram[buffer - RAM : buffer - RAM + length] = b"\x5a" * length
+
+    server.serve = reading  # type: ignore[method-assign]
+    assert session.read(p.REGION_QSPI, 0x9000_0000, 0x5000) == b"\x5a" * 0x5000
 
 
 def test_command_without_an_answer_ends_in_time(server: MailboxServer, session: LoaderSession) -> None:
