@@ -62,6 +62,12 @@ def test_spots_are_blank_or_proved_and_equal_contents_have_equal_hashes(bench: B
     assert hashes[0] == hashes[1] != hashes[2]
 
 
+def test_one_byte_makes_a_spot_tell_something(bench: Bench) -> None:
+    bench.put(REGION_QSPI, 0x1000 + 63, b"\x7f")
+    ((verdict, _),) = spots(bench, [QSPI + 0x1000])
+    assert verdict == Spot.PROVED
+
+
 def test_a_spot_beyond_the_chip_is_refused(bench: Bench) -> None:
     bench.write_ram(bench.base, struct.pack("<I", QSPI + SIZE - 63))
     command = Command(Operation.PROVE, QSPI, 64, bench.base, 1)

@@ -9,7 +9,19 @@ import pytest
 from boardflash.loader.protocol import SPOT_SIZE
 from boardflash.program.prove import choose_spots
 from cuts import journal_files
-from program.wrong_boards import DUMMIES, KIB, QSPI, SIZE, SIZES, SOUND_LARGE, device, noise, refusal
+from program.wrong_boards import (
+    DUMMIES,
+    KIB,
+    QSPI,
+    SIZE,
+    SIZES,
+    SOUND_BY_MODE,
+    SOUND_LARGE,
+    Wrong,
+    device,
+    noise,
+    refusal,
+)
 
 UPPER = SIZE + 0x20_0000
 IMAGE = noise(4 * KIB, 2)
@@ -57,8 +69,12 @@ def test_an_erase_alone_shows_that_a_chip_wraps(tmp_path: Path) -> None:
     assert journal_files(rig) == ()
 
 
-def test_a_blank_chip_takes_an_image_below_and_beyond_where_a_smaller_one_would_wrap(tmp_path: Path) -> None:
-    rig = device(tmp_path, SOUND_LARGE, BLANK * 2 * SIZE)
+@pytest.mark.parametrize("sound", [SOUND_LARGE, SOUND_BY_MODE], ids=str)
+def test_a_blank_chip_takes_an_image_below_and_beyond_where_a_smaller_one_would_wrap(
+    tmp_path: Path, sound: Wrong
+) -> None:
+    """Reads with three address bytes in between leave the chip in its own mode."""
+    rig = device(tmp_path, sound, BLANK * 2 * SIZE)
     rig.flash({QSPI: IMAGE, QSPI + UPPER: IMAGE[::-1]})
     assert rig.memory("qspi")[: 4 * KIB] == IMAGE
     assert rig.memory("qspi")[UPPER:][: 4 * KIB] == IMAGE[::-1]

@@ -182,3 +182,6 @@ WIDTH = Wrong(
     override='enter_4byte = "B7"\nread.opcode = 0xEB\nprogram.opcode = 0x32',
 )
 SOUND_LARGE = Wrong("sound, 32 MiB", **_LARGE, faults={"chip": "W25Q256JV-IQ"}, size=2 * SIZE)
+SOUND_BY_MODE = replace(
+    WIDTH, name="sound, 32 MiB by its address mode", faults=SOUND_LARGE.faults, size=2 * SIZE
+)
