@@ -16,6 +16,7 @@ import pytest
 
 from boardflash.errors import BoardflashError, ExitCode
 from boardflash.loader.artefact import load_artefact
+from boardflash.loader.protocol import REGION_QSPI
 from boardflash.program.interrupt import Interrupt
 from boardflash.program.progress import Silent
 from boardflash.program.prove import Prover
@@ -325,7 +326,9 @@ def test_the_proof_takes_less_than_20_ms_calls_included(tmp_path: Path) -> None:
         started = link.now()
         prove(opened, Prover(opened, plan.board, region, chip, plan.region_image("qspi"), report))
         took = link.now() - started
+        counted = opened.work_times()[REGION_QSPI].proved
     assert 60 <= report.spots_counted == report.spots <= 64
+    assert 0.003 < counted < took
     assert 0.005 < took < 0.020
 
 
@@ -359,8 +362,10 @@ def test_unchanged_means_no_cell_and_no_protection_bit(tmp_path: Path) -> None:
     assert rig.memory("qspi") == content
 
 
-def test_protection_is_lifted_for_a_change_and_told(tmp_path: Path) -> None:
-    rig = device(tmp_path, PROTECTED, contents("image"))
+@pytest.mark.parametrize("sr", [0x5C, 0xDC], ids=["by its bits", "by its write protect pin, too"])
+def test_protection_is_lifted_for_a_change_and_told(tmp_path: Path, sr: int) -> None:
+    protected = replace(PROTECTED, faults={"registers": f"{{ sr = {sr} }}"})
+    rig = device(tmp_path, protected, contents("image"))
     report = bench(tmp_path, SOUND_MICRON).flash({QSPI: NEW})
     assert report.regions[0].notes == ["block protection lifted for good, the chip has no volatile bits"]
     assert protection(rig) == 0
