@@ -78,3 +78,19 @@ def test_a_blank_chip_takes_an_image_below_and_beyond_where_a_smaller_one_would_
     rig.flash({QSPI: IMAGE, QSPI + UPPER: IMAGE[::-1]})
     assert rig.memory("qspi")[: 4 * KIB] == IMAGE
     assert rig.memory("qspi")[UPPER:][: 4 * KIB] == IMAGE[::-1]
+
+
+def test_an_image_may_lie_across_where_a_smaller_chip_would_wrap(tmp_path: Path) -> None:
+    """On a blank chip it is one unit, that begins below."""
+    rig = device(tmp_path, SOUND_LARGE, BLANK * 2 * SIZE)
+    rig.flash({QSPI + SIZE - 8 * KIB: IMAGE * 4})
+    assert rig.memory("qspi")[SIZE - 8 * KIB :][: 16 * KIB] == IMAGE * 4
+
+
+def test_a_wrapping_chip_is_found_out_where_its_image_lies_across(tmp_path: Path) -> None:
+    rig = device(tmp_path, SIZES[0], BLANK * 2 * SIZE)
+    with refusal() as caught:
+        rig.flash({QSPI + SIZE - 8 * KIB: IMAGE * 4})
+    assert "0x91000000: what was written here has changed 0x90000000" in str(caught.value)
+    assert rig.memory("qspi") == BLANK * 2 * SIZE
+    assert journal_files(rig) == ()

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from boardflash.image.model import ERASED, Piece, RegionImage
 from boardflash.loader.protocol import SPOT_SIZE, Operation, Way
-from boardflash.program.change import UnitTask
+from boardflash.program.change import UnitTask, task_of
 from boardflash.program.journal import Journal
 from boardflash.program.neighbours import Neighbours
 from boardflash.program.overlay import uncovered
@@ -37,6 +37,7 @@ class FirstChange:
         self._journal = journal
         self._neighbours = neighbours
         self._wrap = 0
+        self._at_once = False
         self._before: list[bytes] = []  # digests of where it would wrap to
         self._mirror: Unit | None = None  # what lies there, if it is in the journal
 
@@ -52,24 +53,28 @@ class FirstChange:
         beyond = self._prover.region.base + self._wrap
         return next(unit for unit in units if unit.end > beyond)
 
-    def before(self, unit: Unit) -> Iterator[Item]:
-        """What can be known without a change, and what could be lost by one."""
+    def before(self, unit: Unit, *, at_once: bool = False) -> Iterator[Item]:
+        """What can be known without a change, and what could be lost by one. `at_once`: somebody else writes
+        the whole unit before there is another look."""
+        self._at_once = at_once
         if self._prover.counted == 0:
             yield from self._compare(unit)
         if self._prover.counted == 0 and self._prover.chip.address_bytes == 4:
             # Four address bytes, taken for three and a byte of data, would hit this place.
             yield from self._prover.more([self._shifted(unit.address)])
-        if self._wrap and not unit.whole_chip:
+        place = self._place(unit)
+        if place is not None:
+            address, size = place
             own: Digests = {}
-            yield from self._digests(unit.address, unit.size, own)
+            yield from self._digests(address, size, own)
             there: Digests = {}
-            yield from self._digests(unit.address - self._wrap, unit.size, there)
+            yield from self._digests(address - self._wrap, size, there)
             yield Wait()
             self._before = list(there.values())
             if list(own.values()) != self._before:
                 self._prover.wrap = self._wrap = 0
             else:
-                yield from self._keep_mirror(unit)
+                yield from self._keep_mirror(address - self._wrap, size)
 
     def begin(self) -> None:
         """The unit is touched next."""
@@ -78,7 +83,7 @@ class FirstChange:
 
     def after_erase(self, unit: Unit) -> Iterator[Item]:
         """Whether the erase has cleared the place that it would wrap to."""
-        if self._wrap and unit.erase and not unit.whole_chip:
+        if unit.erase:
             yield Wait()
             yield from self._look(unit)
 
@@ -97,8 +102,7 @@ class FirstChange:
         yield from self._width_reads("after", address, len(data), seen)
         yield Wait()
         self._judge(address, data, seen)
-        if self._wrap and not task.unit.whole_chip:
-            yield from self._look(task.unit)
+        yield from self._look(task.unit)
         self._prover.counted += 1
 
     def rest(self, task: UnitTask) -> UnitTask:
@@ -133,8 +137,7 @@ class FirstChange:
     def after_unit(self, unit: Unit) -> Iterator[Item]:
         """All of that for a unit which somebody else has written."""
         yield from self._compare(unit)
-        if self._wrap and not unit.whole_chip:
-            yield from self._look(unit)
+        yield from self._look(unit)
 
     # Its parts
 
@@ -152,10 +155,21 @@ class FirstChange:
                 at += size
         return None
 
-    def _keep_mirror(self, unit: Unit) -> Iterator[Item]:
-        """Without an erase no more than one page is at risk before the next look."""
-        start = unit.address - self._wrap
-        size = unit.size if unit.erase else self._prover.region.granule
+    def _place(self, unit: Unit) -> tuple[int, int] | None:
+        """Address and size of what would show below the wrap, too. Without an erase no more than one page is
+        at risk before the next look."""
+        if not self._wrap or unit.whole_chip:
+            return None
+        if unit.erase or self._at_once:
+            start = max(unit.address, self._prover.region.base + self._wrap)
+            return start, unit.end - start
+        page = self._first_page(task_of(unit, self._image, ()))
+        if page is None:
+            return None
+        region = self._prover.region
+        return page[0] - (page[0] - region.base) % region.granule, region.granule
+
+    def _keep_mirror(self, start: int, size: int) -> Iterator[Item]:
         outside = uncovered(self._image, start, size)
         mirror = Unit(start, size, True, False, (), (), outside, "")
         yield from self._neighbours.blank_checks([mirror])
@@ -166,11 +180,15 @@ class FirstChange:
         self._mirror = mirror
 
     def _look(self, unit: Unit) -> Iterator[Item]:
+        place = self._place(unit)
+        if place is None:
+            return
+        address, size = place
         there: Digests = {}
-        yield from self._digests(unit.address - self._wrap, unit.size, there)
+        yield from self._digests(address - self._wrap, size, there)
         yield Wait()
         if list(there.values()) != self._before:
-            raise self._prover.wraps(unit.address, unit.address - self._wrap)
+            raise self._prover.wraps(address, address - self._wrap)
 
     def _compare(self, unit: Unit) -> Iterator[Item]:
         """The unit both ways, whole where it is going to be erased: a difference stops the session."""

@@ -137,7 +137,7 @@ class ForeignLane(Lane):
         if self.prover is None or not units or not self.first.needed:
             return
         unit = self.first.choose(units)
-        yield from self.first.before(unit)
+        yield from self.first.before(unit, at_once=True)
         if not self.first.needed:
             return
         units.remove(unit)
