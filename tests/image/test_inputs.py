@@ -133,20 +133,90 @@ def test_hex_records_of_both_address_kinds_are_read() -> None:
         (b"", "no end record"),
         (
             b":0100000011EE\n:0100000022DD\n:00000001FF\n",
-            "line 2: gives a byte for an address that already has one",
+            "line 2: gives 22h for 0x00000000, and line 1 gives 11h",
         ),
         (
             b":02000004FFFFFC\n:02FFFF001122CD\n:00000001FF\n",
-            "line 1: data at 0xffffffff lies beyond the 32-bit address space",
+            "line 2: data at 0xffffffff lies beyond the 32-bit address space",
         ),
         (b":030000040800001F1\n:00000001FF\n", "line 1: "),
-        (b"\xff\xfe:\n", "no end record"),
+        (b"\xff\xfe:\n", "line 1: not a record"),
+        (b"\n \n:0400", "line 3, where the file ends: not a record"),
+        (b":0200000200010\n:00000001FF\n", "line 1: not a record"),
+        (b":02000102ABCD83\n:00000001FF\n", "line 1: the extended address record is malformed"),
+        (b":010000050AF0\n:00000001FF\n", "line 1: the start address record is malformed"),
+        (b":0100000100FE\n", "line 1: the end record carries data"),
+        (b"\x1a\n" + HEX, "line 1: not a record"),
     ],
 )
 def test_a_bad_hex_file_is_refused_with_its_line(data: bytes, message: str) -> None:
     with pytest.raises(BoardflashError) as caught:
         load_hex(Path("x.hex"), data)
     assert str(caught.value).startswith(f"x.hex: {message}")
+
+
+def test_data_of_a_segment_record_wrap_to_the_start_of_the_segment() -> None:
+    """Intel's section 3: the offset of a byte counts modulo 64 KiB under a record of type 02."""
+    lines = [_record(2, 0, b"\x10\x00"), _record(0, 0xFFFE, b"abcd"), _record(4, 0, b"\x08\x00")]
+    lines += [_record(0, 0xFFFE, b"efgh"), ":00000001FF"]
+    found = load_hex(Path("x.hex"), "\n".join(lines).encode())
+    assert [(s.address, s.data) for s in found] == [
+        (0x1_0000, b"cd"),
+        (0x1_FFFE, b"ab"),
+        (0x0800_FFFE, b"efgh"),
+    ]
+
+
+def test_bytes_given_twice_are_one_where_they_agree() -> None:
+    lines = [_record(0, 0, b"abcd"), _record(0, 8, b"ij"), _record(0, 2, b"cdef"), _record(0, 0, b"ab")]
+    whole = "\n".join([*lines, ":00000001FF"]).encode()
+    found = load_hex(Path("x.hex"), whole)
+    assert [(s.address, s.data) for s in found] == [(0, b"abcdef"), (8, b"ij")]
+    lines.insert(3, _record(0, 5, b"F"))
+    with pytest.raises(BoardflashError) as caught:
+        load_hex(Path("x.hex"), "\n".join([*lines, ":00000001FF"]).encode())
+    assert str(caught.value) == "x.hex: line 4: gives 46h for 0x00000005, and line 3 gives 66h"
+
+
+def _record(kind: int, offset: int, body: bytes) -> str:
+    raw = bytes((len(body), offset >> 8, offset & 0xFF, kind)) + body
+    return ":" + (raw + bytes((-sum(raw) & 0xFF,))).hex().upper()
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbf" + HEX, HEX + b"\x1a", HEX + b"\r\n\x1a\x1a\n", HEX.strip()])
+def test_a_byte_order_mark_and_ctrl_z_are_no_records(data: bytes) -> None:
+    found = load_hex(Path("x.hex"), data)
+    assert [(s.address, s.data) for s in found] == [(0x0800_0000, bytes.fromhex("DEADBEEF"))]
+
+
+@pytest.mark.parametrize("fault", [ValueError, TypeError, IndexError, OverflowError])
+def test_whatever_intelhex_raises_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, fault: type[Exception]
+) -> None:
+    def loadhex(self: object, stream: object) -> None:
+        raise fault("a\nb")
+
+    monkeypatch.setattr(intelhex.IntelHex, "loadhex", loadhex)
+    with pytest.raises(BoardflashError) as caught:
+        load_hex(Path("x.hex"), HEX)
+    assert str(caught.value) == (
+        'x.hex: line 1: not a record; each line is ":" and an even number of hex digits'
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_a_hex_file_with_one_wrong_character_is_the_same_or_refused(data: st.DataObject) -> None:
+    runs = [Segment(0x0800_0000, bytes(range(40)), "x"), Segment(0x9000_FFF0, bytes(range(50)), "x")]
+    text = bytearray(to_hex(runs))
+    at = data.draw(st.integers(0, len(text) - 1))
+    text[at] = data.draw(st.integers(0, 255))
+    try:
+        found = load_hex(Path("x"), bytes(text))
+    except BoardflashError as error:
+        assert str(error).isprintable()
+    else:
+        assert [(s.address, s.data) for s in found] == [(r.address, r.data) for r in runs]
 
 
 @settings(max_examples=150, deadline=None)

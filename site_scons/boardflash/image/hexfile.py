@@ -1,7 +1,9 @@
 """Intel HEX in and out (Intel, Hexadecimal Object File Format Specification, revision A, 1988).
 
 The records are intelhex's work. It keeps one dictionary entry a byte, 170 bytes of memory each, so a
-file goes through it in slices of at most 64 KiB of address space or 4096 records.
+file is written in slices of at most 64 KiB, and read one record at a time: where a record stands is then
+known, and addresses are ours. Intelhex lets data run beyond the end of a segment (record type 02), where the
+specification has them go round to its start.
 """
 
 from __future__ import annotations
@@ -14,30 +16,27 @@ import intelhex
 
 from boardflash.errors import BoardflashError
 from boardflash.image.model import Segment
+from boardflash.image.records import Record, assemble
+from boardflash.image.text import lines, shown
 
 _SLICE_BYTES = 0x10000
-_SLICE_RECORDS = 4096
+_SEGMENT_BYTES = 0x10000  # that a record of type 02 opens (Intel's section 3)
 _END_RECORD = ":00000001FF"
-_ADDRESS_SPACE = 1 << 32
+_NO_RECORD = 'not a record; each line is ":" and an even number of hex digits'
 
 _FAULTS: tuple[tuple[type[Exception], str], ...] = (
     (intelhex.RecordLengthError, "the record's length is not what its first byte says"),
     (intelhex.RecordTypeError, "unknown record type; 00 to 05 are known"),
     (intelhex.RecordChecksumError, "the record's checksum is wrong"),
-    (intelhex.AddressOverlapError, "gives a byte for an address that already has one"),
     (intelhex.EOFRecordError, "the end record carries data"),
     (intelhex.ExtendedAddressRecordError, "the extended address record is malformed"),
     (intelhex.StartAddressRecordError, "the start address record is malformed"),
-    (intelhex.HexRecordError, 'not a record; each line is ":" and an even number of hex digits'),
 )
 
 
 def load_hex(path: Path, data: bytes) -> tuple[Segment, ...]:
     """The segments of an Intel HEX file; `path` is for messages."""
-    segments: list[Segment] = []
-    for first_line, records in _slices(path, data):
-        segments += _segments_of(path, first_line, records)
-    return tuple(segments)
+    return assemble(path, "line", lambda: _records(path, data))
 
 
 def to_hex(runs: Iterable[Segment]) -> bytes:
@@ -61,47 +60,34 @@ def _records_of(address: int, data: bytes) -> str:
     return "".join(line + "\n" for line in text.getvalue().splitlines() if line != _END_RECORD)
 
 
-def _slices(path: Path, data: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Groups of records, each with the number of its first line, under one base address each."""
-    base = ""  # the extended address record that is in force
-    records: list[str] = []
-    first_line = 1
+def _records(path: Path, data: bytes) -> Iterator[Record]:
+    base, segmented = 0, False  # what the last extended address record says
     ended = False
-    for number, raw in enumerate(io.BytesIO(data), start=1):
-        line = raw.decode("ascii", errors="replace").strip()
-        if not line:
-            records.append("")
-            continue
+    for number, where, line in lines(path, data):
         if ended:
-            raise BoardflashError("a record after the end record", where=f"{path}: line {number}")
-        kind = line[7:9]
-        if kind in ("02", "04") or len(records) >= _SLICE_RECORDS:
-            yield first_line, records
-            # The base is repeated in front, on a line that does not count.
-            first_line, records = (number, []) if kind in ("02", "04") else (number - 1, [base])
-        if kind in ("02", "04"):
-            base = line
-        ended = kind == "01"
-        records.append(line)
+            raise BoardflashError("a record after the end record", where=where)
+        _check(line, where)
+        offset, kind, body = int(line[3:7], 16), int(line[7:9], 16), bytes.fromhex(line[9:-2])
+        if kind == 0x00:
+            here = _SEGMENT_BYTES - offset if segmented else len(body)
+            yield Record(number, base + offset, body[:here])
+            yield Record(number, base, body[here:])
+        elif kind == 0x01:
+            ended = True
+        elif kind == 0x02:
+            base, segmented = int.from_bytes(body, "big") << 4, True
+        elif kind == 0x04:
+            base, segmented = int.from_bytes(body, "big") << 16, False
     if not ended:
         raise BoardflashError(
-            f'no end record ("{_END_RECORD}"): the file is truncated or not Intel HEX', where=str(path)
+            f'no end record ("{_END_RECORD}"): the file is truncated or not Intel HEX', where=shown(path)
         )
-    yield first_line, records
 
 
-def _segments_of(path: Path, first_line: int, records: list[str]) -> Iterator[Segment]:
-    part = intelhex.IntelHex()
+def _check(line: str, where: str) -> None:
+    """Raises where `line` is not a whole and sound record."""
     try:
-        part.loadhex(io.StringIO("\n".join(records)))
-    except intelhex.IntelHexError as error:
-        line = first_line - 1 + int(getattr(error, "line", 1))
-        text = next((text for kind, text in _FAULTS if isinstance(error, kind)), str(error))
-        raise BoardflashError(text, where=f"{path}: line {line}") from error
-    for start, stop in part.segments():
-        if stop > _ADDRESS_SPACE:
-            raise BoardflashError(
-                f"data at {start:#x} lies beyond the 32-bit address space",
-                where=f"{path}: line {first_line}",
-            )
-        yield Segment(start, part.tobinstr(start=start, size=stop - start), str(path))
+        intelhex.IntelHex().loadhex(io.StringIO(line))
+    except (intelhex.IntelHexError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        text = next((text for kind, text in _FAULTS if isinstance(error, kind)), _NO_RECORD)
+        raise BoardflashError(text, where=where) from error

@@ -1,0 +1,37 @@
+"""The lines of a text format, and names and contents as a message may show them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+UTF8_BOM = b"\xef\xbb\xbf"
+_LF = b"\n"
+_CTRL_Z = b"\x1a"  # the end of a text file under CP/M and DOS; some tools still write it
+
+
+class Line(NamedTuple):
+    number: int  # from 1
+    where: str  # for messages
+    text: str
+
+
+def lines(path: Path, data: bytes) -> Iterator[Line]:
+    """The lines that are not blank; a BOM in front and Ctrl-Z at the end are no text."""
+    name = shown(path)
+    last = "" if data.endswith((b"\n", b"\r", _CTRL_Z)) else ", where the file ends"
+    for number, raw in enumerate(io.BytesIO(_text_of(data)), start=1):
+        text = raw.decode("ascii", errors="replace").strip(" \t\r\n")
+        if text:
+            yield Line(number, f"{name}: line {number}{'' if raw.endswith(_LF) else last}", text)
+
+
+def shown(text: object) -> str:
+    """`text` on one line, without characters that could steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in str(text))
+
+
+def _text_of(data: bytes) -> bytes:
+    return data.rstrip(_CTRL_Z + b" \t\r\n").removeprefix(UTF8_BOM)
