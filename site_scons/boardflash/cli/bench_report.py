@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     *("pylink-square", "ziglang", "scons", "jinja2", "intelhex", "tomli", "pyelftools", "lz4", "unicorn"),
-    "psutil",
+    *("psutil", "bincopy"),
 )
 #: How long a command may take to let go of the device after Ctrl-C.
 INTERRUPT_LIMIT_S = 15
