@@ -1,7 +1,7 @@
 """One UF2 file of the images of all regions: 512-byte blocks, each with 256 bytes and their address.
 
-The format is github:microsoft/uf2 README.md; the family IDs are its utils/uf2families.json@01a2d565. A block
-that no byte of the image lies in is left out; one that is covered in part is filled with FFh.
+The format and the family IDs are those of boardflash.image.uf2. A block that no byte of the image
+lies in is left out; one that is covered in part is filled with FFh.
 """
 
 from __future__ import annotations
@@ -12,26 +12,18 @@ from collections.abc import Iterable
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
 from boardflash.image.model import RegionImage
+from boardflash.image.uf2 import (
+    DATA_ROOM,
+    FAMILIES,
+    FAMILY_ID_PRESENT,
+    HEADER,
+    MAGIC_END,
+    MAGIC_START,
+)
 
 from .formats import ExportRequest
 
-MAGIC_START = (0x0A324655, 0x9E5D5157)
-MAGIC_END = 0x0AB16F30
-FAMILY_ID_PRESENT = 0x0000_2000
 PAYLOAD = 256
-DATA_ROOM = 476
-HEADER = struct.Struct("<8I")
-
-#: By the beginning of the part number; the longest that fits.
-FAMILIES = {
-    "STM32F4": 0x57755A57,
-    "STM32F7": 0x53B80F00,
-    "STM32G4": 0x4C71240A,
-    "STM32H7": 0x6DB66082,
-    "STM32L4": 0x00FF6919,
-    "STM32L5": 0x04240BDF,
-    "STM32WB": 0x70D16653,
-}
 
 
 def names(board: Board) -> tuple[str, ...]:
