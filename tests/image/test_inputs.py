@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from pathlib import Path
 
 import intelhex
@@ -59,8 +60,10 @@ def test_the_kind_is_known_by_content_where_the_suffix_says_nothing(tmp_path: Pa
     elf = fake_elf([FakeLoad(0x200, 0x100, 4)], [FakeSection(".text", 0x200, 0x100, 4)], {0x200: b"code"})
     assert segments(InputSpec(write(tmp_path, "firmware", elf)))[0].data == b"code"
     assert segments(InputSpec(write(tmp_path, "dump", HEX)))[0].address == 0x0800_0000
-    raw = InputSpec(write(tmp_path, "raw", HEX), 0x10)
-    assert segments(raw) == (Segment(0x10, HEX, str(raw.path)),)
+    assert segments(InputSpec(write(tmp_path, "app.elf", HEX)))[0].address == 0x0800_0000
+    assert segments(InputSpec(write(tmp_path, "app.hex", elf)))[0].data == b"code"
+    raw = InputSpec(write(tmp_path, "raw", b":\x10\x00"), 0x10)
+    assert segments(raw) == (Segment(0x10, b":\x10\x00", str(raw.path)),)
 
 
 def segments(spec: InputSpec) -> tuple[Segment, ...]:
@@ -85,14 +88,17 @@ def test_inputs_that_cannot_be_read_are_refused_by_name(tmp_path: Path) -> None:
     assert refusal(InputSpec(text)) == f"{text}: not an ELF file (it does not start with 7Fh ELF)"
     raw = write(at, "data.bin", b"\0\1")
     assert refusal(InputSpec(raw)) == (
-        f"{raw}: neither ELF nor Intel HEX; for raw bytes say where they go: data.bin@0x90000000"
+        f"{raw}: none of ELF, Intel HEX, S-record, TI-TXT, UF2;"
+        " for raw bytes say where they go: data.bin@0x90000000"
     )
     assert refusal(InputSpec(raw, 0xFFFF_FFFF)) == (
         f"{raw}@0xffffffff: its 2 bytes run beyond the 32-bit address space"
     )
     assert refusal(InputSpec(text, 0)) == (
-        f"{text}@0x00000000: an ELF or HEX file has its own addresses; leave out @0x00000000"
+        f"{text}@0x00000000: it is named like ELF, which has its own addresses;"
+        " leave out @0x00000000, or rename it"
     )
+    assert refusal(InputSpec(write(at, "e", b""))) == f"{at}/e: holds no bytes for a memory"
     assert refusal(InputSpec(write(at, "e.bin", b""), 0)) == f"{at}/e.bin: holds no bytes for a memory"
     assert refusal(InputSpec(write(at, "e.hex", b":00000001FF\n"))) == (
         f"{at}/e.hex: holds no bytes for a memory"
@@ -201,6 +207,68 @@ def test_whatever_intelhex_raises_is_one_line(
         load_hex(Path("x.hex"), HEX)
     assert str(caught.value) == (
         'x.hex: line 1: not a record; each line is ":" and an even number of hex digits'
+    )
+
+
+def test_no_message_holds_control_characters_of_a_name(tmp_path: Path) -> None:
+    name = "a\x1b[31m\nb\x9b\u202e"
+    hostile = write(tmp_path, name, b"\0\1")
+    text = write(tmp_path, name + "2", HEX)
+    told = [
+        refusal(InputSpec(hostile)),
+        refusal(InputSpec(hostile, 0xFFFF_FFFF)),
+        refusal(InputSpec(text, 0)),
+        refusal(InputSpec(write(tmp_path, name + ".hex", b":00"))),
+        refusal(InputSpec(write(tmp_path, name + ".elf", b"x"), 0)),
+        refusal(InputSpec(write(tmp_path, name + ".png", b"\x89PNG\r\n\x1a\n"))),
+        refusal(InputSpec(write(tmp_path, name + "3", b""))),
+        refusal(InputSpec(tmp_path / (name + "none"))),
+    ]
+    for tail in ("@", "@0\x1b", "@0x100000000"):
+        with pytest.raises(BoardflashError) as caught:
+            InputSpec.parse(name + tail)
+        told.append(str(caught.value))
+    assert all(each.isprintable() and "a?[31m?b??" in each for each in told), told
+
+
+def vectors(stack: int, reset: int, size: int = 0x400) -> bytes:
+    return struct.pack("<II", stack, reset).ljust(size, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (vectors(0x2005_0000, 0x0800_01C1), "begins like firmware"),
+        (vectors(0x2008_0000, 0x0800_03FF), "begins like firmware"),
+        (vectors(0x1001_0000, 0x0020_01C1), "begins like firmware"),
+        (vectors(0x2408_0000, 0x0800_0009), "begins like firmware"),
+        (vectors(0x2000_0000, 0x0800_01C1), "raw bytes"),
+        (vectors(0x2005_0002, 0x0800_01C1), "raw bytes"),
+        (vectors(0x2005_0000, 0x0800_01C0), "raw bytes"),
+        (vectors(0x2005_0000, 0x0C00_0001), "raw bytes"),
+        (vectors(0x2005_0000, 0x9000_01C1), "raw bytes"),
+        (vectors(0x6000_0000, 0x0800_01C1), "raw bytes"),
+        (vectors(0x2005_0000, 0x0800_0401), "linked for"),
+        (vectors(0x2005_0000, 0x0800_0401, 0x402), "begins like firmware"),
+        (vectors(0x2005_0000, 0x0800_0401)[:7], "raw bytes"),
+    ],
+)
+def test_a_bin_that_begins_with_a_vector_table_is_not_sent_to_qspi(
+    tmp_path: Path, data: bytes, advice: str
+) -> None:
+    path = write(tmp_path, "app.bin", data)
+    said = {
+        "begins like firmware": (
+            "it begins like firmware for internal flash; say where it goes: app.bin@0x08000000"
+        ),
+        "raw bytes": "for raw bytes say where they go: app.bin@0x90000000",
+        "linked for": (
+            "it begins like firmware that starts at 0x08000400, further on than it is long;"
+            " say the address that it is linked for: app.bin@ADDRESS"
+        ),
+    }
+    assert refusal(InputSpec(path)) == (
+        f"{path}: none of ELF, Intel HEX, S-record, TI-TXT, UF2; {said[advice]}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What a user may name as input: an ELF, an Intel HEX file, or a BIN at an address."""
+"""What a user may name as input: a file that has its own addresses, or a BIN at one."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
-from boardflash.image.elf import ELF_MAGIC, load_elf
-from boardflash.image.hexfile import load_hex
+from boardflash.image.kinds import TEXT, Kind, kind_meant, kind_named, kind_of
 from boardflash.image.model import Contents, Segment
+from boardflash.image.text import shown
+from boardflash.image.vectors import where_raw_bytes_go
 
-_ELF_SUFFIXES = {".elf", ".axf", ".out"}
-_HEX_SUFFIXES = {".hex", ".ihex", ".ihx"}
 _ADDRESS_SPACE = 1 << 32
 # The largest window of these MCUs is 256 MiB; as HEX or with debug information that is below 1 GiB.
 MAX_INPUT_BYTES = 1 << 30
@@ -32,56 +31,83 @@ class InputSpec:
         # A file name may hold an "@" of its own; an address starts with a digit.
         if not at or not tail[:1].isdigit():
             if at and not tail:
-                raise BoardflashError('an address must follow the "@", as in data.bin@0x90000000', where=text)
+                raise BoardflashError(
+                    'an address must follow the "@", as in data.bin@0x90000000', where=shown(text)
+                )
             return cls(Path(text))
         try:
             address = int(tail, 0)
         except ValueError:
             raise BoardflashError(
-                f'"{tail}" is not an address; write it as in data.bin@0x90000000', where=text
+                f'"{shown(tail)}" is not an address; write it as in data.bin@0x90000000', where=shown(text)
             ) from None
         if not name:
-            raise BoardflashError('a file name must stand before the "@"', where=text)
+            raise BoardflashError('a file name must stand before the "@"', where=shown(text))
         if address >= _ADDRESS_SPACE:
-            raise BoardflashError(f"{address:#x} is beyond the 32-bit address space", where=text)
+            raise BoardflashError(f"{address:#x} is beyond the 32-bit address space", where=shown(text))
         return cls(Path(name), address)
 
     def __str__(self) -> str:
         return str(self.path) if self.address is None else f"{self.path}@{self.address:#010x}"
 
 
-def load_inputs(specs: Sequence[InputSpec]) -> tuple[tuple[InputSpec, Contents], ...]:
-    """What each input holds; which of them may overlap is for `split` to judge."""
+def load_inputs(specs: Sequence[InputSpec], part: str = "") -> tuple[tuple[InputSpec, Contents], ...]:
+    """What each input holds; which of them may overlap is for `split` to judge.
+
+    `part` is the MCU's part number: a UF2 file for another one is refused.
+    """
     if not specs:
         raise BoardflashError("no input file; name at least one ELF, HEX, or BIN@address")
-    return tuple((spec, load_input(spec)) for spec in specs)
+    return tuple((spec, load_input(spec, part)) for spec in specs)
 
 
-def load_input(spec: InputSpec) -> Contents:
+def load_input(spec: InputSpec, part: str = "") -> Contents:
     data = read_input(spec.path)
-    suffix = spec.path.suffix.lower()
-    if spec.address is not None:
-        if suffix in _ELF_SUFFIXES | _HEX_SUFFIXES:
-            raise BoardflashError(
-                f"an ELF or HEX file has its own addresses; leave out @{spec.address:#010x}", where=str(spec)
-            )
-        if spec.address + len(data) > _ADDRESS_SPACE:
-            raise BoardflashError(
-                f"its {len(data)} bytes run beyond the 32-bit address space", where=str(spec)
-            )
-        contents = Contents((Segment(spec.address, data, str(spec.path)),))
-    elif suffix in _ELF_SUFFIXES or data.startswith(ELF_MAGIC):
-        contents = load_elf(spec.path, data)
-    elif suffix in _HEX_SUFFIXES or data[:64].lstrip().startswith(b":"):
-        contents = Contents(load_hex(spec.path, data))
-    else:
-        raise BoardflashError(
-            f"neither ELF nor Intel HEX; for raw bytes say where they go: {spec.path.name}@0x90000000",
-            where=str(spec.path),
-        )
+    contents = _at_own_addresses(spec, data, part) if spec.address is None else _at_address(spec, data)
     if not any(segment.size for segment in contents.segments):
-        raise BoardflashError("holds no bytes for a memory", where=str(spec.path))
+        raise BoardflashError("holds no bytes for a memory", where=shown(spec.path))
     return contents
+
+
+def _at_own_addresses(spec: InputSpec, data: bytes, part: str) -> Contents:
+    kind = kind_of(data)
+    if kind in (None, TEXT):
+        kind = kind_meant(spec.path, data) or kind
+    name = shown(spec.path.name)
+    if kind is None:
+        if not data:
+            return Contents(())
+        raise BoardflashError(
+            f"none of ELF, Intel HEX, S-record, TI-TXT, UF2; {where_raw_bytes_go(name, data)}",
+            where=shown(spec.path),
+        )
+    if kind.load is None:
+        raise BoardflashError(f"is {kind.name}; {kind.advice.format(name=name)}", where=shown(spec.path))
+    return kind.load(spec.path, data, part)
+
+
+def _at_address(spec: InputSpec, data: bytes) -> Contents:
+    """Raw bytes: no file that has addresses of its own, or would have to be converted first."""
+    assert spec.address is not None
+    kind = kind_of(data)
+    if kind is not None and not kind.raw:
+        raise BoardflashError(_address_refused(spec.address, kind), where=shown(spec))
+    named = kind_named(spec.path)
+    if named is not None:
+        raise BoardflashError(
+            f"it is named like {named.name}, which has its own addresses; leave out @{spec.address:#010x},"
+            " or rename it",
+            where=shown(spec),
+        )
+    if spec.address + len(data) > _ADDRESS_SPACE:
+        raise BoardflashError(f"its {len(data)} bytes run beyond the 32-bit address space", where=shown(spec))
+    return Contents((Segment(spec.address, data, str(spec.path)),))
+
+
+def _address_refused(address: int, kind: Kind) -> str:
+    if kind.load is None:
+        return f"is {kind.name}; {kind.advice}"
+    return f"it is {kind.name} and has its own addresses; leave out @{address:#010x}, or {kind.advice}"
 
 
 def read_input(path: Path) -> bytes:
@@ -89,14 +115,14 @@ def read_input(path: Path) -> bytes:
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "no such file"
-            raise BoardflashError(what, where=str(path))
+            raise BoardflashError(what, where=shown(path))
         size = path.stat().st_size
         if size > MAX_INPUT_BYTES:
             raise BoardflashError(
                 f"{size} bytes, and at most {MAX_INPUT_BYTES} are read; is it an objcopy of both memories?",
-                where=str(path),
+                where=shown(path),
             )
         return path.read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
-        raise BoardflashError(f"cannot be read: {reason}", where=str(path)) from error
+        raise BoardflashError(f"cannot be read: {shown(reason)}", where=shown(path)) from error
