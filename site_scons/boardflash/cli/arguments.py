@@ -199,7 +199,7 @@ def _export(verbs: _Verbs[argparse.ArgumentParser]) -> None:
     parser = _verb(verbs, "export", "make the board into what another flasher takes", "export")
     parser.add_argument("format", metavar="FORMAT", help=", ".join(FORMAT_NAMES))
     parser.add_argument(
-        "inputs", nargs="*", metavar="FILE", help="uf2 alone: an ELF, an Intel HEX, a BIN at an address"
+        "inputs", nargs="*", metavar="FILE", help="uf2 alone: files as `boardflash flash` takes them"
     )
     _board(parser, required=True, toolchain=False)
     parser.add_argument("--output", "-o", type=Path, required=True, metavar="DIR", help="where the files go")
@@ -323,7 +323,8 @@ def _inputs(parser: argparse.ArgumentParser, *, count: str = "+") -> None:
         "inputs",
         nargs=count,
         metavar="FILE",
-        help="an ELF, an Intel HEX, a BIN at an address (data.bin@0x90000000), or one plan.json",
+        help="an ELF, Intel HEX, S-record, TI-TXT or UF2 file, known by its contents; a BIN at an address"
+        " (data.bin@0x90000000); or one plan.json",
     )
 
 
