@@ -14,9 +14,10 @@ import functools
 import importlib.metadata
 import json
 import os
+import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ import SCons.Action
 import SCons.Environment
 import SCons.Errors
 import SCons.Node
+import SCons.Subst
 
 from boardflash.errors import BoardflashError, missing_package
 from boardflash.link.selector import parse
@@ -285,6 +287,7 @@ def own_environment(env: Any) -> Any:
     own.Decider("content")
     for name in ("PYTHON", *DEFAULTS):
         own[name] = env[name]
+    own["SPAWN"], own["ESCAPE"] = run_literally, str
     own["IMPLICIT_COMMAND_DEPENDENCIES"] = 0  # see scons_zig: "-m" is no program
     for name in _ENVIRONMENT:
         if name in os.environ:
@@ -380,11 +383,36 @@ def inputs(env: Any, source: Any) -> tuple[list[Any], list[Any]]:
     words: list[Any] = []
     for item in env.Flatten([source]):
         name, at, address = str(item).rpartition("@") if isinstance(item, str) else (item, "", "")
-        (node,) = env.arg2nodes(name if at else item, env.File)
+        (node,) = env.arg2nodes(name if at else item, env.fs.File)  # env.File would expand variables twice
         nodes.append(node)
-        place = node.path if node.is_derived() else node.srcnode().path
-        words.append(f"{place}@{address}" if at else node)
+        place = str(node.path if node.is_derived() else node.srcnode().path)
+        words.append(Word(_no_option(f"{place}@{address}" if at else place)))
     return nodes, words
+
+
+class Word(SCons.Subst.Literal):  # type: ignore[misc]
+    """A word of a command line that SCons neither expands nor cuts."""
+
+    def for_signature(self) -> str:
+        """Without what SCons takes for the marks of a part that does not count."""
+        return str(self.lstr).replace("$", "%24")
+
+
+def _no_option(path: str) -> str:
+    """A file called "-x" is no option of a command."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def run_literally(
+    _shell: str, _escape: object, _command: str, words: Sequence[str], environment: Mapping[str, str]
+) -> int:
+    """SCons's SPAWN without a shell: quotes, semicolons, backquotes and dollars of file names are letters."""
+    try:
+        code = subprocess.run([str(word) for word in words], env=dict(environment), check=False).returncode
+    except OSError as error:
+        print(f"scons: {words[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+    return code if code >= 0 else 128 - code
 
 
 def _in_host(env: Any, name: Any) -> Any:

@@ -6,8 +6,11 @@ Application Support, Windows' local application data. `BOARDFLASH_STATE_DIR` ove
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 import sys
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,3 +42,16 @@ def private_folder(folder: Path) -> Path:
         with suppress(FileExistsError):  # another process was quicker
             path.mkdir(mode=0o700)
     return folder
+
+
+def shared_temporary(name: str) -> Path:
+    """A folder in the machine's temporary place that this user's processes share. If somebody else has made
+    one of its name, or a link, a new one is made for this process alone."""
+    user = hashlib.sha256(str(Path.home()).encode()).hexdigest()[:8]  # tells users apart without naming them
+    folder = Path(tempfile.gettempdir()) / f"{name}-{user}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    status = folder.lstat()
+    others = stat.S_IWGRP | stat.S_IWOTH
+    ours = sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & others)
+    return folder if stat.S_ISDIR(status.st_mode) and ours else Path(tempfile.mkdtemp(prefix=f"{name}-"))

@@ -355,3 +355,12 @@ def test_nothing_that_arrives_upsets_the_server(one_board: Gdb, packets: list[by
     client.leave()
     client = GdbClient(one_board.debuggee, one_board.said.append)
     assert encode(b"QC1") in client.receive(b"#00" + encode(b"qC"), 0.0)
+
+
+def test_writes_without_an_end_are_bounded(gdb: Gdb, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more than both memories hold is kept until vFlashDone."""
+    monkeypatch.setattr(type(gdb.client.debuggee.map), "flash_bytes", 1000)
+    for at in range(0, 900, 100):
+        assert gdb.ask(b"vFlashWrite:%x:" % (0x0800_0000 + at) + bytes(100)) == "OK"
+    assert gdb.ask(b"vFlashWrite:8001000:" + bytes(200)) == "E01"
+    assert gdb.ask(b"vFlashWrite:8001000:" + bytes(100)) == "OK"

@@ -218,3 +218,18 @@ def test_a_signal_in_the_middle_of_a_load_ends_it_in_good_order(state: Path, num
         answer = client.reply()
     assert answer.startswith(b"E.interrupted"), answer
     assert server.lines[-1].endswith("done")
+
+
+@pytest.mark.parametrize("verb", ["GET / HTTP/1.1", "POST /x HTTP/1.1", "OPTIONS * HTTP/1.1"])
+def test_a_client_that_speaks_http_is_sent_away_and_changes_nothing(state: Path, verb: str) -> None:
+    """A page in a browser reaches loopback; a packet in its body must not reach the board."""
+    with serving(state, "--gdb", "0", "--serial", "746042201") as server:
+        port = server.port("gdb")
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            body = encode(b"M20000000,4:deadbeef")
+            client.sendall(verb.encode() + b"\r\nHost: localhost\r\n\r\n" + body)
+            assert client.recv(100) == b""
+        with RspClient(port) as gdb:
+            assert gdb.ask("m20000000,4") != b"deadbeef"
+        assert server.stop() == 0
+    assert "gdb: this client speaks HTTP, and is sent away" in server.lines

@@ -6,12 +6,15 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from boardflash.state import private_folder, state_dir
 
+#: A plan that was asked for so recently may be in the hands of another process.
+IN_USE_S = 3600.0
 KEPT_PLANS = 8  # a 16 MiB image is in there as .bin and .hex; older ones are made again when needed
 
 
@@ -29,8 +32,10 @@ def cached_folder(kind: str, digest: str, marker: str, make: Callable[[Path], No
     shelf = state_dir() / "cache" / kind
     folder = shelf / digest
     if (folder / marker).is_file():
-        os.utime(folder)
-        return folder
+        with suppress(OSError):  # another process may be dropping it; it is young again if it stays
+            os.utime(folder)
+        if (folder / marker).is_file():
+            return folder
     private_folder(shelf)
     work = Path(tempfile.mkdtemp(prefix=".new-", dir=shelf))
     try:
@@ -55,7 +60,12 @@ def forget_old_plans() -> None:
     shelf = state_dir() / "cache" / "plans"
     if not shelf.is_dir():
         return
-    folders = [folder for folder in shelf.iterdir() if not folder.name.startswith(".")]
-    folders.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
-    for folder in folders[KEPT_PLANS:]:
-        shutil.rmtree(folder, ignore_errors=True)
+    ages: list[tuple[float, Path]] = []
+    for folder in shelf.iterdir():
+        with suppress(OSError):  # dropped by another process meanwhile
+            ages.append((time.time() - folder.stat().st_mtime, folder))
+    plans = sorted(age for age in ages if not age[1].name.startswith("."))
+    left_behind = [age for age in ages if age[1].name.startswith(".")]
+    for age, folder in (*plans[KEPT_PLANS:], *left_behind):
+        if age > IN_USE_S:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -76,7 +76,7 @@ def split_inputs(board: Board, specs: Sequence[InputSpec]) -> Split:
     from boardflash.image.split import split_inputs as split
 
     regions = [MemoryRange(region.name, region.base, region.size) for region in board.regions]
-    return split(load_inputs(specs), regions, ram_of(board), views_of(board, regions))
+    return split(load_inputs(specs, board.part.number), regions, ram_of(board), views_of(board, regions))
 
 
 def views_of(board: Board, regions: Sequence[MemoryRange]) -> list[View]:

@@ -24,6 +24,7 @@ from boardflash.loader.compile import CFLAGS, ZIG_FLAGS, Toolchain
 from boardflash.loader.relocations import RELATIVE, SHF_ALLOC, refuse_absolute
 from boardflash.loader.render import render
 from boardflash.resources import data_dir
+from boardflash.state import shared_temporary
 from boardflash.templates import render_template
 
 TIMEOUT_S = 120
@@ -172,7 +173,6 @@ def _environment() -> dict[str, str]:
     kept = ("PATH", "HOME", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE", "LOCALAPPDATA")
     environment = {key: os.environ[key] for key in kept if key in os.environ}
     environment["LC_ALL"] = "C"
-    cache = Path(tempfile.gettempdir()) / "boardflash-zig-export"
     for key, name in (("ZIG_GLOBAL_CACHE_DIR", "global"), ("ZIG_LOCAL_CACHE_DIR", "local")):
-        environment[key] = os.environ.get(key) or str(cache / name)
+        environment[key] = os.environ.get(key) or str(shared_temporary("boardflash-zig") / name)
     return environment

@@ -7,7 +7,6 @@ folder with relative names, fixed flags and an environment of its own.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
 import shutil
@@ -21,6 +20,7 @@ from pathlib import Path
 from boardflash.description.model import Board
 from boardflash.errors import BoardflashError
 from boardflash.resources import data_dir
+from boardflash.state import shared_temporary
 
 from .artefact import LoaderArtefact, load_artefact
 from .relocations import refuse_absolute
@@ -179,15 +179,9 @@ def _environment(folder: Path) -> dict[str, str]:
     kept = ("PATH", "HOME", "PYTHONPATH", "SYSTEMROOT", "TEMP", "TMP", "USERPROFILE", "LOCALAPPDATA")
     environment = {key: os.environ[key] for key in kept if key in os.environ}
     environment["LC_ALL"] = "C"
-    cache = Path(tempfile.gettempdir()) / f"boardflash-zig-{_user()}"
     for key, name in (("ZIG_GLOBAL_CACHE_DIR", "global"), ("ZIG_LOCAL_CACHE_DIR", "local")):
-        environment[key] = os.environ.get(key) or str(cache / name)
+        environment[key] = os.environ.get(key) or str(shared_temporary("boardflash-zig") / name)
     return environment
-
-
-def _user() -> str:
-    """Tells the caches of a machine's users apart without naming them."""
-    return hashlib.sha256(str(Path.home()).encode()).hexdigest()[:8]
 
 
 def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:

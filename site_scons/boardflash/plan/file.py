@@ -85,7 +85,7 @@ def load_plan(path: Path) -> FlashPlan:
         left_out=document.left_out,
     )
     _check_board(document, where)
-    _check_relative(plan.loader.file, f"{where}: loader.file")
+    _check_relative(plan.loader.file, f"{where}: loader.file", beside=True)
     read_checked(plan.loader_path, plan.loader.sha256)
     for index, each in enumerate(plan.board.regions):
         if each.loader is not None:
@@ -190,10 +190,14 @@ def _check_board(document: PlanDocument, where: str) -> None:
             )
 
 
-def _check_relative(file: str, where: str) -> None:
-    # Loaders lie beside the plan's folder, so ".." is allowed; another machine's paths are not.
-    if not file or PurePosixPath(file).is_absolute() or PureWindowsPath(file).drive or "\\" in file:
+def _check_relative(file: str, where: str, *, beside: bool = False) -> None:
+    """A plan's files lie in its folder; our loader may lie `beside` it, below the folder that holds both."""
+    path = PurePosixPath(file)
+    if not file or path.is_absolute() or PureWindowsPath(file).drive or "\\" in file or "\0" in file:
         raise BoardflashError(f'"{file}" must be a path relative to the plan, with "/"', where=where)
+    inside = path.parts[1:] if beside and path.parts[:1] == ("..",) else path.parts
+    if ".." in inside or not inside:
+        raise BoardflashError(f'"{file}" leaves the plan\'s folder', where=where)
 
 
 def _check_region(plan: FlashPlan, planned: RegionPlan, where: str) -> None:

@@ -39,6 +39,10 @@ class BoardMap:
     """(base, size); the rest of the addresses is registers, or nothing: the bus knows."""
     flash: tuple[FlashArea, ...]
 
+    @property
+    def flash_bytes(self) -> int:
+        return sum(area.end - area.base for area in self.flash)
+
     def flash_at(self, address: int, size: int) -> FlashArea | None:
         """The flash that holds the whole range."""
         return next((a for a in self.flash if a.base <= address and address + size <= a.end), None)

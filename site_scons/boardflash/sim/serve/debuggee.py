@@ -152,6 +152,8 @@ class Debuggee:
         """Noted until `flash_done`. ValueError outside of flash."""
         if self.map.flash_at(address, len(data)) is None:
             raise ValueError(f"{len(data)} bytes at {address:#010x} are in no flash")
+        if sum(map(len, self._writes.values())) + len(data) > self.map.flash_bytes:
+            raise ValueError("more than both memories hold, and no vFlashDone")
         if data:
             self._writes[address] = data
 

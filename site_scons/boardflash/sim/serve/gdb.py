@@ -5,6 +5,7 @@ All-stop, one thread. A packet that makes no sense gets an error, an unknown one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from boardflash.errors import BoardflashError
@@ -41,10 +42,14 @@ _FIXED: dict[str, bytes] = {
 }
 
 
+_HTTP = re.compile(rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|TRACE|CONNECT) ")
+
+
 class GdbClient:
     def __init__(self, debuggee: Debuggee, tell: Callable[[str], None] = lambda line: None) -> None:
         self.debuggee = debuggee
         self.closed = False
+        self._spoken = False  # the client has said something
         self._tell = tell
         self._decoder = Decoder()
         self._acknowledging = True
@@ -63,6 +68,12 @@ class GdbClient:
     def receive(self, data: bytes, _waited: float) -> bytes:
         """What to send for what has arrived."""
         out = bytearray()
+        if not self._spoken and _HTTP.match(data):
+            # A page in somebody's browser reaches loopback, too, and could hide packets in what it sends.
+            self._tell("gdb: this client speaks HTTP, and is sent away")
+            self.closed = True
+            return b""
+        self._spoken = True
         for event in self._decoder.feed(data):
             if isinstance(event, Packet):
                 out += self._packet(event.payload)
