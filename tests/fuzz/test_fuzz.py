@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import bincopy
 import pytest
 
 from boardflash.cli.stamps import read_stamp, why_not_trusted
 from boardflash.description.load import load_board
 from boardflash.errors import BoardflashError
+from boardflash.export import uf2
 from boardflash.foreign.read import read_loader
 from boardflash.image.inputs import InputSpec, load_inputs
 from boardflash.image.model import MemoryRange
@@ -78,6 +80,11 @@ def parsers(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Par
     journal.keep(0x9000_0000, (Preserved(0x9000_0000, b"kept" * 20), Preserved(0x9000_0100, b"\xff" * 256)))
     journal.begin(0x9000_0000)
     board = rig.board.probe
+    images = [plan.region_image(region.name) for region in plan.regions]
+    srec = bincopy.BinFile()
+    for image in images:
+        srec.add_binary(image.to_bin()[:600], image.address)
+    srec.execution_start_address = FLASH + 9
 
     def replayed(path: Path) -> None:
         settings = {
@@ -141,6 +148,15 @@ def parsers(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Par
         Parser("gnu", "binary", gnu("", 0x1000, FLASH + 0x1000).file(), inputs, "app.elf"),
         Parser("armlink", "binary", armlink("", regions=2, packed=True).file(), inputs, "app.axf"),
         Parser("hex", "binary", (plan.folder / "internal.hex").read_bytes(), inputs, "app.hex"),
+        Parser("srec", "binary", srec.as_srec(address_length_bits=32).encode(), inputs, "app.s19"),
+        Parser(
+            "titxt",
+            "binary",
+            b"@8000000\n20 00 05 20 09 00 00 08\n@8000100\n01 02 03\nq\n",
+            inputs,
+            "app.txt",
+        ),
+        Parser("uf2", "binary", uf2.encode(images, 0x53B80F00), inputs, "app.uf2"),
         Parser("flm", "binary", loader, lambda path: read_loader(path, "x.FLM"), "x.FLM"),
     ]
     return {parser.name: parser for parser in found}
@@ -159,6 +175,9 @@ NAMES = (
     "gnu",
     "armlink",
     "hex",
+    "srec",
+    "titxt",
+    "uf2",
     "flm",
 )
 

@@ -215,6 +215,22 @@ DAMAGE: dict[str, tuple[Change, str]] = {
         lambda d: d["regions"][0].update(file="C:/x.bin"),
         'regions[0].file: "C:/x.bin" must be a path relative to the plan, with "/"',
     ),
+    "image elsewhere": (
+        lambda d: d["regions"][0].update(file="sub/../../x.bin"),
+        'regions[0].file: "sub/../../x.bin" leaves the plan\'s folder',
+    ),
+    "image in the folder above": (
+        lambda d: d["regions"][0].update(file="../x.bin"),
+        'regions[0].file: "../x.bin" leaves the plan\'s folder',
+    ),
+    "loader two folders above": (
+        lambda d: d["loader"].update(file="../../loader.elf"),
+        'loader.file: "../../loader.elf" leaves the plan\'s folder',
+    ),
+    "no loader": (
+        lambda d: d["loader"].update(file=".."),
+        'loader.file: ".." leaves the plan\'s folder',
+    ),
     "backslashes": (
         lambda d: d["regions"][0].update(file="..\\x.bin"),
         'regions[0].file: "..\\x.bin" must be a path relative to the plan, with "/"',
