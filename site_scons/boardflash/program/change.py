@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -92,6 +92,8 @@ class Changes:
         self._brought: dict[int, tuple[Step, bytes]] = {}  # `ahead` of the plan, by address
         self._link_decides = device_us < self.costs.link_us_per_byte
         self._blank: set[int] = set()  # granules that are going to be programmed, and need no erase
+        self._handed_out = self._done = 0  # program steps; they are done in their order
+        self._at_end: tuple[int, Callable[[], None]] | None = None
 
     def plan(self, units: Sequence[Unit], image: RegionImage) -> None:
         """These units are going to be changed."""
@@ -112,6 +114,16 @@ class Changes:
     def expect(self, differences: Sequence[GranuleDifference]) -> None:
         """These granules are going to be changed, unless something speaks against it."""
         self._blank = {d.address for d in differences if d.reason == Reason.BLANK}
+
+    def at_end(self, action: Callable[[], None]) -> None:
+        """Do this when all program steps that were handed out by now are done."""
+        self._at_end = self._handed_out, action
+        self._look_at_end()
+
+    def _look_at_end(self) -> None:
+        if self._at_end is not None and self._done >= self._at_end[0]:
+            action, self._at_end = self._at_end[1], None
+            action()
 
     def erase(self, unit: Unit) -> Step:
         self._forget(unit.address, unit.size)
@@ -136,11 +148,18 @@ class Changes:
             self._forget_within(address, len(data))
             for step, length in self._program_part(address, data):
                 programmed += length
-                yield step
+                self._handed_out += 1
+                yield replace(step, done=partial(self._step_done, step.done))
         self._learn(task.writes)
         self._note_reason(
             UnitReason(task.unit.address, task.unit.size, task.unit.erase, programmed, task.unit.reason)
         )
+
+    def _step_done(self, done: Callable[[], None] | None) -> None:
+        if done is not None:
+            done()
+        self._done += 1
+        self._look_at_end()
 
     def _program_part(self, address: int, data: bytes) -> Iterator[tuple[Step, int]]:
         """One stretch of bytes: what the device has elsewhere is copied there, the rest is sent."""

@@ -232,14 +232,18 @@ class Lane:
         yield from self._keep(crowded, asked=True)
         for unit in crowded:
             yield from self._change_unit(unit)
+        self._changes.at_end(self._wrote)
         if guard:
             yield from self._prepare_guard(guard[0])
         # No wait: the device takes the digests of its memory when it has done all before them.
+        yield from self._verify([self._task(unit) for unit in work.units], boots=False)
+        self._settle(work.units)
+
+    def _wrote(self) -> None:
+        """All but the vector table's unit."""
         self._written = True
         if all(lane._written or lane.verified for lane in self._others):
             self._progress.phase("verify", 0)
-        yield from self._verify([self._task(unit) for unit in work.units], boots=False)
-        self._settle(work.units)
 
     def _change_beside(self, units: Sequence[Unit], crowded: Sequence[Unit]) -> Iterator[Item]:
         """Units without neighbours first. What the crowded ones have is read as soon as it is known where,
