@@ -86,11 +86,14 @@ def wrong_of(outcomes: Sequence[Outcome]) -> list[str]:
 
 @pytest.mark.parametrize("cut", [CABLE, POWER, KILL])
 def test_a_cut_at_any_call_loses_nothing(small_scene: tuple[Scene, Course], cut: str) -> None:
-    """Erase and program that are under way when the power goes leave their cells between old and new."""
+    """Erase and program that are under way when the power goes leave their cells between old and new. What
+    leaves the device powered is sampled: there it goes on to the end of what it has."""
     scene, course = small_scene
-    outcomes = cut_at(scene, course, cut, range(1, course.calls + 1))
+    every = range(1, course.calls + 1)
+    calls = list(every) if cut == POWER else sample(every, 40)
+    outcomes = cut_at(scene, course, cut, calls)
     assert wrong_of(outcomes) == []
-    assert [outcome.call for outcome in outcomes] == list(range(1, course.calls + 1))
+    assert [outcome.call for outcome in outcomes] == calls
     unnoticed = [outcome.call for outcome in outcomes if outcome.code == ExitCode.OK]
     assert set(unnoticed).isdisjoint(course.owing)
 
