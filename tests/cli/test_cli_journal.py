@@ -60,14 +60,14 @@ def test_bytes_that_the_device_still_holds_are_settled_without_a_word(rig: Rig) 
 
 
 def test_other_bytes_stop_the_run_before_anything_is_touched(rig: Rig) -> None:
-    path = old_entry(rig, b"\xff" * 4 + OWED[4:])
+    path = old_entry(rig, OWED[:4] + b"\xff" * 4 + OWED[8:])
     before = rig.memory("qspi")
     error = refusal(rig, IMAGE[::-1])
     assert error.code == ExitCode.DEVICE_FAILED
     assert str(error) == (
         f"{path}: an earlier run owes this device 22 bytes at 0x90000c80 that it read in a way which nothing"
-        " had proved; first at 0x90000c80 the device holds 73 65 74 74 69 6E 67 73 ..., the journal"
-        " FF FF FF FF 69 6E 67 73 ...; nothing was changed: `boardflash journal --restore FILE` lets the next"
+        " had proved; first at 0x90000c84 the device holds 69 6E 67 73 20 6F 66 20 ..., the journal"
+        " FF FF FF FF 20 6F 66 20 ...; nothing was changed: `boardflash journal --restore FILE` lets the next"
         " run write the journal's bytes, `boardflash journal --forget FILE` keeps the device's"
     )
     assert rig.memory("qspi") == before
