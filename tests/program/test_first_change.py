@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from program.wrong_boards import (
     SIZES,
     SOUND_BY_MODE,
     SOUND_LARGE,
+    SOUND_MICRON,
     Wrong,
     device,
     noise,
@@ -94,3 +96,18 @@ def test_a_wrapping_chip_is_found_out_where_its_image_lies_across(tmp_path: Path
     assert "0x91000000: what was written here has changed 0x90000000" in str(caught.value)
     assert rig.memory("qspi") == BLANK * 2 * SIZE
     assert journal_files(rig) == ()
+
+
+def test_a_wrapping_chip_is_found_out_before_what_lies_below_is_changed(tmp_path: Path) -> None:
+    rig = device(tmp_path, SIZES[0], BLANK * 2 * SIZE)
+    with refusal() as caught:
+        rig.flash({QSPI: IMAGE, QSPI + UPPER: IMAGE[::-1]})
+    assert "0x91200000: what was written here has changed 0x90200000" in str(caught.value)
+    assert rig.memory("qspi") == BLANK * 2 * SIZE
+
+
+def test_protection_is_lifted_before_the_first_page_of_a_blank_chip(tmp_path: Path) -> None:
+    protected = replace(SOUND_MICRON, faults={"registers": "{ sr = 0x5C }"})
+    rig = device(tmp_path, protected, BLANK * SIZE)
+    rig.flash({QSPI: IMAGE})
+    assert rig.memory("qspi") == IMAGE + BLANK * (SIZE - len(IMAGE))
