@@ -6,12 +6,14 @@ small scene for every N that a run has, elsewhere for a sample (BOARDFLASH_EVERY
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from boardflash.errors import BoardflashError, ExitCode
+from boardflash.program.interrupt import deferred_interrupt
 from boardflash.program.journal import Journal
 from cuts import (
     INTERNAL,
@@ -324,3 +326,15 @@ def test_bytes_owed_below_the_image_do_not_move_the_vector_table(tmp_path: Path)
 
     calls = sample(its_course.second_half, 12)
     assert wrong_of(cut_at(again, its_course, POWER, calls, look=application_amiss)) == []
+
+
+def test_the_first_signal_is_held_back_the_second_is_not_and_then_all_is_as_before() -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    with deferred_interrupt() as interrupt:
+        assert not interrupt()
+        signal.raise_signal(signal.SIGTERM)
+        assert interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in numbers] == before
