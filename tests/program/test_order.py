@@ -89,7 +89,8 @@ def test_neighbours_cross_the_link_while_another_unit_is_erased(tmp_path: Path, 
     rig.set_memory("qspi", 0, noise(128 * KIB, 1))
     events.clear()
     image = noise(100 * KIB, 2)
-    rig.flash({QSPI: image})
+    report = rig.flash({QSPI: image})
+    assert report.regions[0].bytes_preserved == 28 * KIB, "each byte is read once"
     first = events.index(f"{REGION_QSPI} ERASE {QSPI:#x}")
     read = next(n for n, event in enumerate(events) if event.startswith(f"done {REGION_QSPI} READ"))
     second = events.index(f"{REGION_QSPI} ERASE {QSPI + 64 * KIB:#x}")
