@@ -30,8 +30,8 @@ LOOK_S = 0.1
 CHUNK_MAX = {REGION_NUMBERS["internal"]: 16 * 1024, REGION_NUMBERS["qspi"]: 64 * 1024}
 #: So many chunks of the largest size the target's RAM should hold.
 CHUNKS_IN_RAM = 4
-#: So much data goes in one call, whatever the number of commands that it is for.
-BURST_BYTES = 64 * 1024
+#: So much data goes in one call, whatever the number of commands that it is for: fewer questions between.
+BURST_BYTES = 128 * 1024
 #: And so much while the other region waits for something: it must not stand still for the length of a call.
 SHORT_BURST_BYTES = 8 * 1024
 MARKER_BYTES = 4
