@@ -69,7 +69,7 @@ def check(rig: ForeignRig) -> None:
 @pytest.mark.parametrize("cut", ["unplug_at_call", "power_cut_at_call"])
 def test_a_cut_at_any_call_is_made_good(scene: tuple[ForeignRig, int], tmp_path: Path, cut: str) -> None:
     rig, calls = scene
-    for call in sample(range(20, calls), 5):
+    for call in sample(range(20, calls), 3):
         again = copy_of(rig, f"{cut}-{call}")
         try:
             replace(again, faults={cut: str(call)}).flash(AFTER)

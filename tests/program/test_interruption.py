@@ -1,7 +1,7 @@
 """A run that is cut off anywhere is made good by the next one, and never boots half-written.
 
 Cable, power and process are cut at the Nth call of the J-Link library, and Ctrl-C is pressed there: in the
-small scene for every N that a run has, elsewhere for a sample (BOARDFLASH_EVERY_CALL=1: for every N, too).
+small scene for Ctrl-C at every N that a run has, elsewhere at a sample (BOARDFLASH_EVERY_CALL=1: at every N).
 """
 
 from __future__ import annotations
@@ -91,8 +91,7 @@ def test_a_cut_at_any_call_loses_nothing(small_scene: tuple[Scene, Course], cut:
     """Erase and program that are under way when the power goes leave their cells between old and new. What
     leaves the device powered is sampled: there it goes on to the end of what it has."""
     scene, course = small_scene
-    every = range(1, course.calls + 1)
-    calls = list(every) if cut == POWER else sample(every, 40)
+    calls = sample(range(1, course.calls + 1), 50 if cut == POWER else 24)
     outcomes = cut_at(scene, course, cut, calls)
     assert wrong_of(outcomes) == []
     assert [outcome.call for outcome in outcomes] == calls
@@ -170,7 +169,7 @@ def test_control_c_finishes_a_large_unit_in_work(large_scene: tuple[Scene, Cours
     """Its data crosses the link in several goes."""
     scene, course = large_scene
     look = Interrupted(scene)
-    assert wrong_of(cut_at(scene, course, "control_c", sample(course.owing, 10), look=look)) == []
+    assert wrong_of(cut_at(scene, course, "control_c", sample(course.owing, 6), look=look)) == []
     if look.noted():
         raise HalfDoneError("\n".join(look.noted()))
 
@@ -178,7 +177,7 @@ def test_control_c_finishes_a_large_unit_in_work(large_scene: tuple[Scene, Cours
 def test_a_second_control_c_at_any_call_loses_nothing(small_scene: tuple[Scene, Course]) -> None:
     """It ends the run at once: as a killed one, but that the core is stopped."""
     scene, course = small_scene
-    outcomes = cut_at(scene, course, "control_c_twice", sample(range(1, course.calls + 1), 24))
+    outcomes = cut_at(scene, course, "control_c_twice", sample(range(1, course.calls + 1), 12))
     assert wrong_of(outcomes) == []
     assert {outcome.code for outcome in outcomes} == {ExitCode.INTERRUPTED}
 
@@ -186,7 +185,7 @@ def test_a_second_control_c_at_any_call_loses_nothing(small_scene: tuple[Scene, 
 @pytest.mark.parametrize("cut", [CABLE, POWER, KILL])
 def test_many_units_and_sectors_are_made_good(large_scene: tuple[Scene, Course], cut: str) -> None:
     scene, course = large_scene
-    assert wrong_of(cut_at(scene, course, cut, sample(course.owing, 6))) == []
+    assert wrong_of(cut_at(scene, course, cut, sample(course.owing, 4))) == []
 
 
 # That the method of these tests tells the truth
@@ -238,7 +237,7 @@ def test_blank_units_that_share_a_page_with_settings_are_made_good(tmp_path: Pat
         own={("qspi", 3 * 256 + 110): SETTINGS},
     )
     course = scene.prepare()
-    assert wrong_of(cut_at(scene, course, POWER, sample(course.owing, 12))) == []
+    assert wrong_of(cut_at(scene, course, POWER, sample(course.owing, 8))) == []
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])
@@ -256,7 +255,7 @@ def test_another_image_after_the_interruption_restores_the_same_bytes(tmp_path: 
     smaller: Images = {INTERNAL: firmware(900, 3), QSPI: noise(3000, 3)}
     scene = Scene(tmp_path, base.before, base.after, base.own, then=smaller)
     course = scene.prepare()
-    assert wrong_of(cut_at(scene, course, POWER, sample(course.owing, 10))) == []
+    assert wrong_of(cut_at(scene, course, POWER, sample(course.owing, 7))) == []
 
 
 @pytest.mark.parametrize("guard", ["always", "never"])
@@ -266,7 +265,7 @@ def test_every_boot_guard_loses_nothing(tmp_path: Path, guard: str) -> None:
     scene = Scene(tmp_path, base.before, base.after, base.own, board={"boot_guard": guard})
     course = scene.prepare()
     look = boots_amiss if guard == "always" else lambda scene, rig: ""
-    assert wrong_of(cut_at(scene, course, POWER, sample(course.owing, 12), look=look)) == []
+    assert wrong_of(cut_at(scene, course, POWER, sample(course.owing, 8), look=look)) == []
 
 
 def test_bytes_changed_after_a_run_that_touched_nothing_are_not_overwritten(
@@ -324,7 +323,7 @@ def test_bytes_owed_below_the_image_do_not_move_the_vector_table(tmp_path: Path)
         left = bytes(rig.memory("internal")[0x200:][:2048])
         return "boots half-written" if left[:8] == VECTORS[:8] and left != firmware(2048, 2) else ""
 
-    calls = sample(its_course.second_half, 12)
+    calls = sample(its_course.second_half, 8)
     assert wrong_of(cut_at(again, its_course, POWER, calls, look=application_amiss)) == []
 
 

@@ -36,9 +36,13 @@ def shown(lines: list[str]) -> list[str]:
 
 
 def missing(lines: list[str], said: str) -> list[str]:
-    """Shown lines that were not said, in their order; spaces at a line's end do not count."""
-    found = iter([line.rstrip() for line in said.splitlines()])
-    return [line for line in lines if line not in found]
+    """Shown lines that were not said, in their order; spaces at a line's end do not count, nor do times."""
+    found = iter([without_time(line.rstrip()) for line in said.splitlines()])
+    return [line for line in lines if without_time(line) not in found]
+
+
+def without_time(line: str) -> str:
+    return re.sub(r"[0-9.]+ s on the board's clock", "TIME", line)
 
 
 @pytest.fixture(scope="module")
