@@ -71,6 +71,17 @@ def test_an_erase_alone_shows_that_a_chip_wraps(tmp_path: Path) -> None:
     assert journal_files(rig) == ()
 
 
+def test_all_of_a_large_erase_is_written_back_below_the_wrap(tmp_path: Path) -> None:
+    content = bytearray(BLANK * 2 * SIZE)
+    content[UPPER - SIZE : UPPER - SIZE + 64 * KIB] = (noise(64, 1) + BLANK * (4 * KIB - 64)) * 16
+    rig = device(tmp_path, SIZES[0], bytes(content))
+    with refusal() as caught:
+        rig.flash({QSPI + UPPER: noise(64 * KIB, 2)})
+    assert "what was written here has changed 0x90200000" in str(caught.value)
+    assert rig.memory("qspi") == content
+    assert journal_files(rig) == ()
+
+
 @pytest.mark.parametrize("sound", [SOUND_LARGE, SOUND_BY_MODE], ids=str)
 def test_a_blank_chip_takes_an_image_below_and_beyond_where_a_smaller_one_would_wrap(
     tmp_path: Path, sound: Wrong
