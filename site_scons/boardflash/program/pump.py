@@ -252,7 +252,7 @@ class Pump:
     def _expansion(self, region: int) -> bool:
         """Give the region its buffer for expanded data, once; False while there is no room."""
         if region not in self._expansions:
-            address = self._pool.allocate(self.chunk_bytes(region))
+            address = self._allocate(self.chunk_bytes(region))  # what came ahead makes room for it
             if address is None:
                 return False
             self._expansions[region] = address
