@@ -213,18 +213,16 @@ class Changes:
                 # Short ones first: they fit into a short digest. Many of them would fill the ring.
                 size = CHUNK_MIN if brought < AHEAD_SHORT or at + AHEAD_CHUNK > run.size else AHEAD_CHUNK
                 data = run.data[at : at + size]
-                whole = run.data[at : at + self._sizes.limit]
-                if data.strip(_BLANK) and packed(data) is not None and packed(whole) is not None:
-                    data = whole  # as it will be cut anyhow: longer pieces pack better
-                address, at = run.address + at, at + len(data)
+                address, at = run.address + at, at + size
                 if not data.strip(_BLANK):
                     continue
                 brought += 1
                 step = self._program_step(address, data)
+                if step.expands:
+                    return  # so little is sent in no time, and in longer pieces
                 self._brought[address] = (step, data)
                 seconds = len(step.upload) * self.costs.link_us_per_byte / 1e6 + CALL_S
-                wanted = partial(self._waits_for_link, address)
-                yield Load(step, seconds) if step.expands else Load(step, seconds, wanted)
+                yield Load(step, seconds, partial(self._waits_for_link, address))
 
     def _waits_for_link(self, address: int) -> bool:
         first = address - (address - self._region.base) % self._region.granule
