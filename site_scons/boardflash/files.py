@@ -24,10 +24,11 @@ def read_file(path: Path, most: int = SMALL) -> bytes:
     flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
     # A pipe is opened without waiting for its other end.
     handle = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    status = os.fstat(handle)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(handle)
+        raise BoardflashError(f"is {kind_of(status.st_mode)}, not a file", where=str(path))
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise BoardflashError(f"is {kind_of(status.st_mode)}, not a file", where=str(path))
         if status.st_size > most:
             raise BoardflashError(f"has {status.st_size:,} bytes; at most {most:,} are read", where=str(path))
         data = file.read(most + 1)

@@ -329,7 +329,7 @@ def test_a_folder_in_place_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     Path("acme.toml").mkdir()
     with pytest.raises(BoardflashError) as caught:
         load_board("acme.toml")
-    assert str(caught.value) == "acme.toml: cannot be read: Is a directory"
+    assert str(caught.value) == "acme.toml: is a folder, not a file"
 
 
 def test_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,7 +80,7 @@ def refusal(spec: InputSpec) -> str:
 def test_inputs_that_cannot_be_read_are_refused_by_name(tmp_path: Path) -> None:
     at = tmp_path
     assert refusal(InputSpec(at / "none.elf")) == f"{at}/none.elf: no such file"
-    assert refusal(InputSpec(at)) == f"{at}: is a folder"
+    assert refusal(InputSpec(at)) == f"{at}: is a folder, not a file"
     assert "cannot be read: " in refusal(InputSpec(Path("a\0b"))) or "no such file" in refusal(
         InputSpec(Path("a\0b"))
     )
@@ -228,7 +228,7 @@ def test_no_message_holds_control_characters_of_a_name(tmp_path: Path) -> None:
         with pytest.raises(BoardflashError) as caught:
             InputSpec.parse(name + tail)
         told.append(str(caught.value))
-    assert all(each.isprintable() and "a?[31m?b??" in each for each in told), told
+    assert all(each.isprintable() and "a?[31m b??" in each for each in told), told
 
 
 def vectors(stack: int, reset: int, size: int = 0x400) -> bytes:

@@ -168,6 +168,6 @@ def sources_digest() -> str:
 
 
 def _content_key(spec: InputSpec) -> str:
-    if not spec.path.is_file():
-        raise BoardflashError("no such file", where=str(spec.path))
-    return f"{spec.path.name}@{spec.address}:{hashlib.sha256(spec.path.read_bytes()).hexdigest()}"
+    from boardflash.image.inputs import read_input
+
+    return f"{spec.path.name}@{spec.address}:{hashlib.sha256(read_input(spec.path)).hexdigest()}"

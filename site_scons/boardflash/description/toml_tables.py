@@ -172,6 +172,8 @@ def read_toml(path: Path, file: str) -> dict[str, Any]:
     """The raw content of a TOML file; syntax errors come with line and column."""
     try:
         raw = read_file(path)
+    except BoardflashError as error:
+        raise BoardflashError(error.message, where=file) from None
     except (FileNotFoundError, ValueError):  # ValueError: a path with a zero byte
         raise BoardflashError("no such file", where=file) from None
     except OSError as error:

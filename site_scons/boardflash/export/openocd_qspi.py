@@ -12,7 +12,7 @@ from typing import Any
 from boardflash.description.model import Board, Chip, PinUse, Qspi
 from boardflash.errors import BoardflashError
 
-BUS_HZ_MAX = 20_000_000  # no chip file tells how fast 03h may be; every chip that we know does this (memory)
+BUS_HZ_MAX = 20_000_000  # no chip file tells how fast 03h may be; all that we know do this (unverified)
 DESELECT_CYCLES = 8
 BUSY_MS = 4000  # how long an erase that was interrupted may go on
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
-from boardflash.errors import BoardflashError
+from boardflash.errors import BoardflashError, one_line
 from boardflash.image.model import Contents, LeftOut, Segment
 
 ELF_MAGIC = b"\x7fELF"
@@ -111,7 +111,8 @@ def load_elf(path: Path, data: bytes) -> Contents:
     except BoardflashError:
         raise
     except Exception as error:  # pyelftools answers hostile files with whatever its parser meets
-        raise BoardflashError(f"damaged ELF file: {_one_line(error)}", where=str(path)) from error
+        told = " ".join(str(error).split()) or type(error).__name__
+        raise BoardflashError(f"damaged ELF file: {told[:64]}", where=str(path)) from error
     segments: list[Segment] = []
     left_out: list[LeftOut] = []
     budget = len(data)  # no linker loads the same bytes of the file over and over
@@ -211,7 +212,7 @@ def _sections(elf: Any) -> Iterator[_Section]:
             continue
         contents = header["sh_type"] != "SHT_NOBITS"
         if contents or not header["sh_flags"] & _SHF_TLS:
-            name = _printable(section.name) or f"section {index}"
+            name = one_line(section.name)[:64] or f"section {index}"
             yield _Section(name, header["sh_offset"], header["sh_addr"], header["sh_size"], contents)
 
 
@@ -327,12 +328,3 @@ def _after_headers(data: bytes, start: int, end: int) -> int:
     rest = data[start:end].lstrip(b"\0")
     first = end - len(rest)
     return max(start, first - first % 4) if rest else end
-
-
-def _printable(name: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in name)[:64]
-
-
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return _printable(text) if len(text) <= 64 else _printable(text[:61]) + "..."

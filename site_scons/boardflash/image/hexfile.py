@@ -17,7 +17,7 @@ import intelhex
 from boardflash.errors import BoardflashError
 from boardflash.image.model import Segment
 from boardflash.image.records import Record, assemble
-from boardflash.image.text import lines, shown
+from boardflash.image.text import lines
 
 _SLICE_BYTES = 0x10000
 _SEGMENT_BYTES = 0x10000  # that a record of type 02 opens (Intel's section 3)
@@ -80,7 +80,7 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
             base, segmented = int.from_bytes(body, "big") << 16, False
     if not ended:
         raise BoardflashError(
-            f'no end record ("{_END_RECORD}"): the file is truncated or not Intel HEX', where=shown(path)
+            f'no end record ("{_END_RECORD}"): the file is truncated or not Intel HEX', where=str(path)
         )
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boardflash.errors import BoardflashError
+from boardflash.files import read_file
 from boardflash.image.kinds import TEXT, Kind, kind_meant, kind_named, kind_of
 from boardflash.image.model import Contents, Segment
-from boardflash.image.text import shown
 from boardflash.image.vectors import where_raw_bytes_go
 
 _ADDRESS_SPACE = 1 << 32
@@ -32,19 +32,19 @@ class InputSpec:
         if not at or not tail[:1].isdigit():
             if at and not tail:
                 raise BoardflashError(
-                    'an address must follow the "@", as in data.bin@0x90000000', where=shown(text)
+                    'an address must follow the "@", as in data.bin@0x90000000', where=str(text)
                 )
             return cls(Path(text))
         try:
             address = int(tail, 0)
         except ValueError:
             raise BoardflashError(
-                f'"{shown(tail)}" is not an address; write it as in data.bin@0x90000000', where=shown(text)
+                f'"{tail!s}" is not an address; write it as in data.bin@0x90000000', where=str(text)
             ) from None
         if not name:
-            raise BoardflashError('a file name must stand before the "@"', where=shown(text))
+            raise BoardflashError('a file name must stand before the "@"', where=str(text))
         if address >= _ADDRESS_SPACE:
-            raise BoardflashError(f"{address:#x} is beyond the 32-bit address space", where=shown(text))
+            raise BoardflashError(f"{address:#x} is beyond the 32-bit address space", where=str(text))
         return cls(Path(name), address)
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ def load_input(spec: InputSpec, part: str = "") -> Contents:
     data = read_input(spec.path)
     contents = _at_own_addresses(spec, data, part) if spec.address is None else _at_address(spec, data)
     if not any(segment.size for segment in contents.segments):
-        raise BoardflashError("holds no bytes for a memory", where=shown(spec.path))
+        raise BoardflashError("holds no bytes for a memory", where=str(spec.path))
     return contents
 
 
@@ -73,16 +73,16 @@ def _at_own_addresses(spec: InputSpec, data: bytes, part: str) -> Contents:
     kind = kind_of(data)
     if kind in (None, TEXT):
         kind = kind_meant(spec.path, data) or kind
-    name = shown(spec.path.name)
+    name = str(spec.path.name)
     if kind is None:
         if not data:
             return Contents(())
         raise BoardflashError(
             f"none of ELF, Intel HEX, S-record, TI-TXT, UF2; {where_raw_bytes_go(name, data)}",
-            where=shown(spec.path),
+            where=str(spec.path),
         )
     if kind.load is None:
-        raise BoardflashError(f"is {kind.name}; {kind.advice.format(name=name)}", where=shown(spec.path))
+        raise BoardflashError(f"is {kind.name}; {kind.advice.format(name=name)}", where=str(spec.path))
     return kind.load(spec.path, data, part)
 
 
@@ -91,16 +91,16 @@ def _at_address(spec: InputSpec, data: bytes) -> Contents:
     assert spec.address is not None
     kind = kind_of(data)
     if kind is not None and not kind.raw:
-        raise BoardflashError(_address_refused(spec.address, kind), where=shown(spec))
+        raise BoardflashError(_address_refused(spec.address, kind), where=str(spec))
     named = kind_named(spec.path)
     if named is not None:
         raise BoardflashError(
             f"it is named like {named.name}, which has its own addresses; leave out @{spec.address:#010x},"
             " or rename it",
-            where=shown(spec),
+            where=str(spec),
         )
     if spec.address + len(data) > _ADDRESS_SPACE:
-        raise BoardflashError(f"its {len(data)} bytes run beyond the 32-bit address space", where=shown(spec))
+        raise BoardflashError(f"its {len(data)} bytes run beyond the 32-bit address space", where=str(spec))
     return Contents((Segment(spec.address, data, str(spec.path)),))
 
 
@@ -113,16 +113,15 @@ def _address_refused(address: int, kind: Kind) -> str:
 def read_input(path: Path) -> bytes:
     """The file's bytes, or one line on why not."""
     try:
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "no such file"
-            raise BoardflashError(what, where=shown(path))
         size = path.stat().st_size
         if size > MAX_INPUT_BYTES:
             raise BoardflashError(
                 f"{size} bytes, and at most {MAX_INPUT_BYTES} are read; is it an objcopy of both memories?",
-                where=shown(path),
+                where=str(path),
             )
-        return path.read_bytes()
+        return read_file(path, MAX_INPUT_BYTES)
+    except FileNotFoundError:
+        raise BoardflashError("no such file", where=str(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
-        raise BoardflashError(f"cannot be read: {shown(reason)}", where=shown(path)) from error
+        raise BoardflashError(f"cannot be read: {reason}", where=str(path)) from error

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from boardflash.errors import BoardflashError
 from boardflash.image.model import Segment
-from boardflash.image.text import shown
 
 _ADDRESS_SPACE = 1 << 32
 #: Each takes 300 bytes of memory, and 17 in a hostile file.
@@ -67,7 +66,7 @@ def _runs(path: Path, unit: str, records: Iterable[Record]) -> list[_Run]:
         if record.end > _ADDRESS_SPACE:
             raise BoardflashError(
                 f"data at {record.address:#x} lies beyond the 32-bit address space",
-                where=f"{shown(path)}: {unit} {record.place}",
+                where=f"{path!s}: {unit} {record.place}",
             )
         if runs and record.address == runs[-1].end:
             runs[-1].data.extend(record.data)
@@ -75,7 +74,7 @@ def _runs(path: Path, unit: str, records: Iterable[Record]) -> list[_Run]:
             if len(runs) == _MOST_RUNS:
                 raise BoardflashError(
                     f"more than {_MOST_RUNS} pieces that do not follow each other; is this firmware?",
-                    where=f"{shown(path)}: {unit} {record.place}",
+                    where=f"{path!s}: {unit} {record.place}",
                 )
             runs.append(_Run(record.address, bytearray(record.data)))
     return runs
@@ -87,5 +86,5 @@ def _disagreement(path: Path, unit: str, address: int, records: Iterable[Record]
     second, here = next((place, byte) for place, byte in giving if byte != there)
     return BoardflashError(
         f"gives {here:02X}h for {address:#010x}, and {unit} {first} gives {there:02X}h",
-        where=f"{shown(path)}: {unit} {second}",
+        where=f"{path!s}: {unit} {second}",
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from boardflash.errors import BoardflashError
 from boardflash.image.model import Segment
 from boardflash.image.records import Record, assemble
-from boardflash.image.text import lines, shown
+from boardflash.image.text import lines
 
 _RECORD = re.compile(r"S[0-9](?:[0-9A-Fa-f]{2}){2,256}")
 _ADDRESS_BYTES = {"0": 2, "1": 2, "2": 3, "3": 4, "5": 2, "6": 3, "7": 4, "8": 3, "9": 2}
@@ -57,7 +57,7 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
                 raise BoardflashError(f"an S{kind} record ends a file of S{data_type} records", where=where)
             ended = True
     if not ended:
-        raise BoardflashError("no end record (S7, S8 or S9): the file is cut off", where=shown(path))
+        raise BoardflashError("no end record (S7, S8 or S9): the file is cut off", where=str(path))
 
 
 def _unpacked(line: str, where: str) -> tuple[str, int, bytes]:

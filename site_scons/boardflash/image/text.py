@@ -1,4 +1,4 @@
-"""The lines of a text format, and names and contents as a message may show them."""
+"""The lines of a text format."""
 
 from __future__ import annotations
 
@@ -20,17 +20,11 @@ class Line(NamedTuple):
 
 def lines(path: Path, data: bytes) -> Iterator[Line]:
     """The lines that are not blank; a BOM in front and Ctrl-Z at the end are no text."""
-    name = shown(path)
     last = "" if data.endswith((b"\n", b"\r", _CTRL_Z)) else ", where the file ends"
     for number, raw in enumerate(io.BytesIO(_text_of(data)), start=1):
         text = raw.decode("ascii", errors="replace").strip(" \t\r\n")
         if text:
-            yield Line(number, f"{name}: line {number}{'' if raw.endswith(_LF) else last}", text)
-
-
-def shown(text: object) -> str:
-    """`text` on one line, without characters that could steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in str(text))
+            yield Line(number, f"{path}: line {number}{'' if raw.endswith(_LF) else last}", text)
 
 
 def _text_of(data: bytes) -> bytes:

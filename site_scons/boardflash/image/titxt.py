@@ -14,7 +14,7 @@ from pathlib import Path
 from boardflash.errors import BoardflashError
 from boardflash.image.model import Segment
 from boardflash.image.records import Record, assemble
-from boardflash.image.text import lines, shown
+from boardflash.image.text import lines
 
 _SECTION = re.compile(r"@[0-9A-Fa-f]{1,8}")
 _BYTES = re.compile(r"[0-9A-Fa-f]{2}(?: +[0-9A-Fa-f]{2})*")
@@ -54,7 +54,7 @@ def _records(path: Path, data: bytes) -> Iterator[Record]:
                 address = -1
                 wanted = f'a line of fewer than {_LINE_BYTES} bytes ended the section: an "@" must come first'
     if not ended:
-        raise BoardflashError(_NO_END, where=shown(path))
+        raise BoardflashError(_NO_END, where=str(path))
 
 
 def _bytes_of(line: str, where: str) -> bytes:

@@ -16,7 +16,6 @@ from pathlib import Path
 from boardflash.errors import BoardflashError
 from boardflash.image.model import Contents, LeftOut, Segment
 from boardflash.image.records import Record, assemble
-from boardflash.image.text import shown
 
 BLOCK = 512
 HEADER = struct.Struct("<8I")
@@ -125,7 +124,7 @@ def _blocks(path: Path, data: bytes) -> Iterator[_Block]:
     if len(data) % BLOCK or not data:
         raise BoardflashError(
             f"{len(data)} bytes are no whole number of {BLOCK}-byte UF2 blocks: the file is cut off",
-            where=shown(path),
+            where=str(path),
         )
     for index in range(len(data) // BLOCK):
         start = index * BLOCK
@@ -161,7 +160,7 @@ def _check_whole(path: Path, places: Mapping[int, int], count: int) -> None:
     raise BoardflashError(
         f"{count - len(places)} of {count} blocks are missing, the first is number {missing}:"
         " the file is not whole",
-        where=shown(path),
+        where=str(path),
     )
 
 
@@ -174,12 +173,12 @@ def _family_for(path: Path, families: list[int | None], part: str) -> int | None
     ]
     if not fitting:
         named = ", ".join(_name(family) for family in families if family is not None)
-        raise BoardflashError(f"is for {named}, not for {part or f'an {_OURS}'}", where=shown(path))
+        raise BoardflashError(f"is for {named}, not for {part or f'an {_OURS}'}", where=str(path))
     if len(fitting) > 1:
         named = ", ".join("no family" if family is None else _name(family) for family in fitting)
         raise BoardflashError(
             f"holds contents for {named}, and which of them is meant is not known; name a file for one",
-            where=shown(path),
+            where=str(path),
         )
     return fitting[0]
 
@@ -252,4 +251,4 @@ def _left_out(
 
 
 def _fault(path: Path, index: int, what: str) -> BoardflashError:
-    return BoardflashError(what, where=f"{shown(path)}: block {index}")
+    return BoardflashError(what, where=f"{path!s}: block {index}")

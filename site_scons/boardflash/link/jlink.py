@@ -235,7 +235,7 @@ class Link:
         self._call("resetting the target", lambda: self._jlink.reset(halt=False))
 
     def read_register(self, number: int) -> int:
-        """A core register by the DLL's index: 0-12, 13 SP, 14 LR, 15 PC, 16 xPSR, 17 MSP, 18 PSP (memory)."""
+        """A core register by the DLL's index: 0-12, SP, LR, PC, 16 xPSR, 17 MSP, 18 PSP (unverified)."""
         value = self._call(f"reading register {number}", lambda: self._jlink.register_read(number))
         return int(value) & 0xFFFFFFFF
 

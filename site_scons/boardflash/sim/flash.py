@@ -25,13 +25,13 @@ _KEYS = (0x45670123, 0xCDEF89AB)
 _OPTION_KEYS = (0x08192A3B, 0x4C5D6E7F)
 OPTCR_FACTORY, OPTCR1_FACTORY = 0xC0FFAAFC, 0x00400080  # all sectors writable, RDP AAh, boot at 0x00200000
 SECTOR_KIB = (32, 32, 32, 32, 128, 256, 256, 256)
-# Maximum in ms for x8, x16, x32 (x8: reference "Timing"; the others **(memory)**). x64 counts as x32.
+# Maximum in ms for x8, x16, x32 (x8: reference "Timing"; the others **(unverified)**). x64 counts as x32.
 _ERASE_MAX_MS = {32: (800, 600, 500), 128: (2400, 1400, 1100), 256: (4000, 2600, 2000)}
 _MASS_MAX_MS = (32_000, 22_000, 16_000)
 _OPTION_MS = 300
 # Least supply in mV for x8, x16, x32 (reference "Programming rules"); x64 needs an external voltage.
 _LEAST_MV = (1700, 2100, 2700)
-# Highest HCLK per wait state, by supply **(memory)** (RM0385 table 5).
+# Highest HCLK per wait state, by supply **(unverified)** (RM0385 table 5).
 _MHZ_PER_WAIT = ((2700, 30), (2400, 24), (2100, 22), (0, 20))
 
 

@@ -23,7 +23,7 @@ FP_COMP0 = 0xE000_2008
 FP_KEY = 2
 FP_ENABLE = 1
 
-# (memory) SEGGER's indices for Cortex-M begin as DCRSR's; pylink has no list of its own.
+# (unverified) SEGGER's indices for Cortex-M begin as DCRSR's; pylink has no list of its own.
 REGISTERS = {
     **{n: f"R{n}" for n in range(13)},
     13: "R13 (SP)",

@@ -19,4 +19,4 @@ class SimOptions:
     """Internal flash: typical erase and program time as a share of the maximum. The vendor publishes no
     typical table that we found (reference facts/stm32f7.md, "Timing"), so this is an assumption."""
     flash_program_us: float = 16.0
-    """Internal flash: typical time to program one unit of any width **(memory)**; the maximum is 100 us."""
+    """Internal flash: typical time to program a unit of any width **(unverified)**; the maximum is 100 us."""

@@ -240,7 +240,7 @@ class QuadSpi(CommandUnit):
         return stream.take(size)
 
     def window_write(self, offset: int) -> None:
-        """The window is read only (memory)."""
+        """The window is read only (unverified)."""
         raise BusFault(WINDOW + offset, "the QUADSPI window cannot be written")
 
     def _mapped_command(self, offset: int) -> tuple[Frame, Timing]:

@@ -1,7 +1,7 @@
 """Reset and clock control of the STM32F746 (RM0385 chapter 5) and what its clocks are allowed to be.
 
 Register offsets and resets: reference facts/stm32f7.md section 3. Start-up times are the datasheet's
-typical values **(memory)**: HSI 2.2 us, HSE 2 ms, PLL lock 200 us at most.
+typical values **(unverified)**: HSI 2.2 us, HSE 2 ms, PLL lock 200 us at most.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ BDCR, CSR = 0x70, 0x74
 _ENABLE_ABOVE_RESET = AHB1ENR - AHB1RSTR
 HSI_HZ = 16_000_000
 MILLION = 1_000_000
-HSI_PPM = range(-80_000, 45_001)  # DS10916, HSI accuracy over the whole range of temperatures **(memory)**
+HSI_PPM = range(-80_000, 45_001)  # DS10916, HSI accuracy over all temperatures **(unverified)**
 # Highest HCLK by PWR_CR1.VOS, without and with over-drive (DS10916 "General operating conditions"
-# **(memory)**; RM0385 PWR_CR1: scale 3 is 01, scale 2 is 10, scale 1 is 11 and what a reset leaves).
+# **(unverified)**; RM0385 PWR_CR1: scale 3 is 01, scale 2 is 10, scale 1 is 11 and what a reset leaves).
 SCALE_3, SCALE_2, SCALE_1 = 1, 2, 3
 MAX_HCLK = {
     SCALE_3: (144_000_000, 144_000_000),
     SCALE_2: (168_000_000, 180_000_000),
     SCALE_1: (180_000_000, 216_000_000),
 }
-# VCO limits of the data sheet **(memory)**
+# VCO limits of the data sheet **(unverified)**
 VCO_IN = range(950_000, 2_100_001)
 VCO_OUT = range(100_000_000, 432_000_001)
 _US = 1_000_000  # in ps

@@ -16,7 +16,7 @@ from boardflash.sim.nor.options import ChipOptions
 from boardflash.sim.nor.part import EraseUnit, Part
 from boardflash.sim.target import VirtualClock
 
-_SUSPEND_PS = 20 * PS_PER_US  # tSUS, W25Q family maximum (memory); SFDP of W25Q128JV says 20 us as well
+_SUSPEND_PS = 20 * PS_PER_US  # tSUS, W25Q family maximum (unverified); SFDP of W25Q128JV says 20 us as well
 
 
 class SerialNor(Framing):

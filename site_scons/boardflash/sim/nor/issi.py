@@ -1,7 +1,7 @@
 """ISSI IS25LP: one status register with QE, function register, read parameters, QPI.
 
 Implements IS25LP128 as far as reference facts carry it (nor-behaviour.md sections 3, 4, 6 and 7, its SFDP
-dump). What none of them states and is remembered from the data sheet is marked (memory).
+dump). What none of them states and is remembered from the data sheet is marked (unverified).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from boardflash.sim.nor.part import Part
 from boardflash.sim.target import VirtualClock
 
 _SRWD, _QE = 0x80, 0x40
-_TBS = 0x02  # function register, OTP (memory)
+_TBS = 0x02  # function register, OTP (unverified)
 _BLOCK = 0x1_0000
 _WAKE_US = 3  # dump: leave deep power-down 3000 ns
 _SPI_ONLY = frozenset({Protocol.SPI})

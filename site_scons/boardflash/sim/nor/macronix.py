@@ -2,7 +2,7 @@
 
 Implements MX66L1G45G v1.5 and its family as far as reference facts carry it (nor-behaviour.md sections 2
 to 7), and application note AN0251 (Multi I/O Introduction). What none of them states and is remembered
-from the datasheet is marked (memory).
+from the datasheet is marked (unverified).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Macronix(SerialNor):
         return bool(self.sr & _QE)
 
     def hold_enabled(self) -> bool:
-        """IO3 is RESET# or NC on these parts, HOLD# on none of them (memory)."""
+        """IO3 is RESET# or NC on these parts, HOLD# on none of them (unverified)."""
         return False
 
     def accepts(self, opcode: int, instruction: Instruction | None) -> bool:
@@ -229,7 +229,7 @@ class Macronix(SerialNor):
         return _RECOVERY_US[cut_off.kind, unit]
 
     def begin(self, kind: str, start: int, size: int, took_ps: int, finish: Callable[[], None]) -> None:
-        """The next program or erase puts its own fail bit back to 0 (memory)."""
+        """The next program or erase puts its own fail bit back to 0 (unverified)."""
         self.security &= ~{"erase": _E_FAIL, "program": _P_FAIL}.get(kind, 0)
         super().begin(kind, start, size, took_ps, finish)
 

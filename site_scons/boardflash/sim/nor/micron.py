@@ -2,7 +2,7 @@
 
 Implements the N25Q128A, N25Q256A and MT25QL256 datasheets as far as reference facts carry them
 (nor-behaviour.md sections 2, 3, 5, 6 and 7). What none of them states and is remembered from the datasheet is
-marked (memory).
+marked (unverified).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NVCR_WRITE_US = 200_000  # typical (memory of the datasheet)
 _FSR_READY, _FSR_ERASE_SUSPENDED, _FSR_ERASE, _FSR_PROGRAM = 0x80, 0x40, 0x20, 0x10
 _FSR_PROGRAM_SUSPENDED, _FSR_PROTECTION, _FSR_FOUR_BYTE = 0x04, 0x02, 0x01
 _FSR_ERRORS = _FSR_ERASE | _FSR_PROGRAM | _FSR_PROTECTION
-_XIP_AT_POWER_ON = {0: 0x0B, 1: 0x3B, 2: 0xBB, 3: 0x6B, 4: 0xEB}  # NVCR 11:9 (memory)
+_XIP_AT_POWER_ON = {0: 0x0B, 1: 0x3B, 2: 0xBB, 3: 0x6B, 4: 0xEB}  # NVCR 11:9 (unverified)
 # What takes four address bytes in every mode, on parts that have it (chips.toml MT25QL256ABA).
 _NATIVE = {0x03: 0x13, 0x0B: 0x0C, 0x3B: 0x3C, 0xBB: 0xBC, 0x6B: 0x6C, 0xEB: 0xEC, 0x02: 0x12, 0x32: 0x34}
 _SPI_ONLY = frozenset({Protocol.SPI})
@@ -86,7 +86,7 @@ class Micron(SerialNor):
             self.continuous = self.instructions.get(xip)
 
     def _follow_evcr(self) -> None:
-        """Bit 7 = 0 selects the quad protocol, bit 6 = 0 the dual one; quad wins (memory)."""
+        """Bit 7 = 0 selects the quad protocol, bit 6 = 0 the dual one; quad wins (unverified)."""
         if not self.evcr & 0x80:
             self.protocol = Protocol.QPI
         elif not self.evcr & 0x40:
@@ -203,7 +203,7 @@ class Micron(SerialNor):
         return table
 
     def _set_four_byte(self, on: bool) -> None:
-        """Needs WREN (nor-behaviour.md section 2), which it uses up (memory)."""
+        """Needs WREN (nor-behaviour.md section 2), which it uses up (unverified)."""
         if self.write_enabled:
             self.four_byte = on
             self.write_enabled = False
@@ -218,7 +218,7 @@ class Micron(SerialNor):
             self.write_enabled = False
 
     def _id(self, first: int, count: int) -> bytes:
-        """Three bytes, length 10h, extended ID, customer data; then nothing is driven (memory)."""
+        """Three bytes, length 10h, extended ID, customer data; then nothing is driven (unverified)."""
         jedec = self.options.jedec_id or self.part.jedec_id
         unique = (self.options.unique_id or bytes(14))[:14].ljust(14, b"\0")
         answer = jedec + unique if len(jedec) > 3 else jedec
@@ -256,7 +256,7 @@ class Micron(SerialNor):
             self._follow_evcr()
 
     def _write_lock(self) -> None:
-        """Bit 0 locks the 64 KiB sector, bit 1 locks the lock until power-up (memory)."""
+        """Bit 0 locks the 64 KiB sector, bit 1 locks the lock until power-up (unverified)."""
         sector = self.address % self.size // _SECTOR
         if self.write_enabled and len(self.data) == 1:
             if not self.locks.get(sector, 0) & 2:

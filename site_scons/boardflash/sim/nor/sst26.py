@@ -1,7 +1,7 @@
 """Microchip SST26VF: every block locked from power-up on, configuration register with IOC.
 
 Implements SST26VF064B as far as reference facts carry it (nor-behaviour.md section 3, chips.toml, its SFDP
-dump). What none of them states and is remembered from the data sheet is marked (memory).
+dump). What none of them states and is remembered from the data sheet is marked (unverified).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Sst26(SerialNor):
         self.locked = True
 
     def _status(self) -> int:
-        """Bit 7 repeats BUSY, bit 1 is WEL (memory)."""
+        """Bit 7 repeats BUSY, bit 1 is WEL (unverified)."""
         return self.busy << 7 | self.write_enabled << 1 | self.busy
 
     @property

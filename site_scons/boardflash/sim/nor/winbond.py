@@ -1,7 +1,7 @@
 """Winbond W25Q-JV (128 Mbit): three status registers, quad enable, block and sector protection.
 
 Implements W25Q128JV as far as reference facts carry it (nor-behaviour.md sections 2, 3, 6 and 7).
-What none of them states and is remembered from the datasheet is marked (memory).
+What none of them states and is remembered from the datasheet is marked (unverified).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SRP, _SEC, _TB = 0x80, 0x40, 0x20
 _SUS, _CMP, _LB, _QE, _SRL = 0x80, 0x40, 0x38, 0x02, 0x01
 _HOLD_RST, _DRV, _WPS = 0x80, 0x60, 0x04
 _WAKE_US = 3  # tRES1, tDP (W256)
-_QPI_DUMMIES = (2, 4, 6, 8)  # C0h P5-P4 (memory)
+_QPI_DUMMIES = (2, 4, 6, 8)  # C0h P5-P4 (unverified)
 _SPI_ONLY = frozenset({Protocol.SPI})
 _QPI_ONLY = frozenset({Protocol.QPI})
 
@@ -181,7 +181,7 @@ class Winbond(SerialNor):
         return self._jedec()[2] - 1  # 17h for a 40 18 part, as 15h for 40 16 (W25Q32FV recording)
 
     def _legacy_id(self, first: int, count: int) -> bytes:
-        """Address bit 0 picks which of the two comes first (memory)."""
+        """Address bit 0 picks which of the two comes first (unverified)."""
         pair = bytes([self._jedec()[0], self._device_id()])
         turn = first + self.address & 1
         return (pair * (count // 2 + 2))[turn : turn + count]

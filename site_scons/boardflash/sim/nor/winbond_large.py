@@ -1,7 +1,7 @@
 """Winbond W25Q256JV and up: 4-byte addressing by mode, by register and by opcodes of their own.
 
 Implements W25Q256JV data sheet rev I as far as reference facts carry it (nor-behaviour.md sections 3, 5
-and 7; chips.toml). What none of them states and is remembered from the data sheet is marked (memory).
+and 7; chips.toml). What none of them states and is remembered from the data sheet is marked (unverified).
 """
 
 from __future__ import annotations

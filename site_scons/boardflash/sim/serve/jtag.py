@@ -75,7 +75,7 @@ class CpuInstruction(IntEnum):
 class BoundaryInstruction(IntEnum):
     """What of the boundary-scan TAP a debugger can meet: after reset IDCODE, else BYPASS."""
 
-    IDCODE = 0x02  # **(memory)** of ST's BSDL files; no debugger selects it by number
+    IDCODE = 0x02  # **(unverified)** of ST's BSDL files; no debugger selects it by number
     BYPASS = 0x1F
 
 
